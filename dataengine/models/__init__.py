@@ -1,0 +1,1 @@
+"""Thin adapters to models and libraries: load weights, take arrays, give arrays."""

@@ -1,0 +1,117 @@
+"""The Arrow schema of every dataset at rest. What is written here is what DuckDB, Polars and `datasets` see.
+
+Image bytes are `binary` with 32-bit offsets: a part is at most 256 MiB, so they never overflow, and it is the type
+that the `datasets` library decodes.
+"""
+
+import json
+
+import pyarrow as pa
+
+QUAD = pa.list_(pa.float32(), 8)
+"""x, y of four corners in pixels, clockwise from where reading starts."""
+
+SPAN = pa.struct([("text", pa.string()), ("quad", QUAD)])
+
+PARAGRAPH = pa.struct(
+    [
+        ("content", pa.string()),
+        ("language", pa.string()),
+        ("script", pa.string()),  # ISO 15924, for instance Latn
+        ("font", pa.string()),
+        ("size", pa.float32()),  # font size (em) in pixels of the final image
+        ("order", pa.int32()),  # reading order within the image, from 0
+        ("lines", pa.list_(SPAN)),
+        ("words", pa.list_(SPAN)),
+        ("characters", pa.list_(SPAN)),  # grapheme clusters
+    ]
+)
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+SAMPLES = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("source", pa.string()),
+        ("uri", pa.string()),
+        ("image", IMAGE),
+        ("format", pa.string()),  # lower case: jpeg, png, webp, gif, bmp, tiff, avif
+        ("width", pa.int32()),  # after EXIF orientation
+        ("height", pa.int32()),
+        ("caption", pa.string()),
+        ("language", pa.string()),  # BCP 47, of the text in a synthesized picture or of a collected caption
+        ("category", pa.string()),
+        ("license", pa.string()),
+        ("text", pa.list_(PARAGRAPH)),
+        ("meta", pa.string()),  # a JSON object: whatever else the source knows
+    ]
+)
+
+FAILURES = pa.schema(
+    [
+        ("source", pa.string()),
+        ("uri", pa.string()),
+        ("stage", pa.string()),
+        ("error", pa.string()),  # the kind: a class name such as SampleError
+        ("message", pa.string()),
+    ]
+)
+
+DECISIONS = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("phase", pa.int32()),
+        ("kept", pa.bool_()),
+        ("dropped_by", pa.string()),  # the first filter that failed; null when kept
+        ("reason", pa.string()),  # its values and its predicate
+        ("failed", pa.list_(pa.string())),  # every filter that failed, in the manifest's order
+    ]
+)
+
+WEIGHTS = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("phase", pa.int32()),
+        ("category", pa.string()),
+        ("language", pa.string()),
+        ("repeats", pa.int32()),
+    ]
+)
+
+INDEX = pa.schema(
+    [
+        ("path", pa.string()),  # relative to RUN/shards
+        ("phase", pa.int32()),
+        ("bucket", pa.string()),
+        ("rows", pa.int64()),
+        ("bytes", pa.int64()),
+        ("digest", pa.string()),  # BLAKE2b-128 of the file
+    ]
+)
+
+SHARD = pa.schema([*SAMPLES, ("phase", pa.int32()), ("bucket", pa.string()), ("copy", pa.int32())])
+"""A shard's rows are samples in training order; `copy` counts the repeats of one sample from 0."""
+
+
+def signal_schema(columns: pa.Schema) -> pa.Schema:
+    """The schema of a signal at rest: `sample_id` and the signal's own columns."""
+    return pa.schema([("sample_id", pa.string()), *columns])
+
+
+def with_image_feature(schema: pa.Schema) -> pa.Schema:
+    """The schema with the `huggingface` metadata that makes `datasets` decode the `image` column."""
+    features = {field.name: _feature(field.type) for field in schema}
+    features["image"] = {"_type": "Image"}
+    info = json.dumps({"info": {"features": features}})
+    return schema.with_metadata({**(schema.metadata or {}), "huggingface": info})
+
+
+def _feature(kind: pa.DataType) -> object:
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    if pa.types.is_fixed_size_list(kind):
+        return {"feature": _feature(kind.value_type), "length": kind.list_size, "_type": "List"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    names = {pa.float32(): "float32", pa.float64(): "float64"}
+    return {"dtype": names.get(kind, str(kind)), "_type": "Value"}

@@ -1,0 +1,127 @@
+"""What a stage is: the two kinds that Ray drives over parts, and how a name in a manifest finds its class.
+
+A Source makes samples (collect, synthesize); a Signal measures them. Both declare the resources of one actor. A
+class is found by the name it is registered under (the entry-point group `dataengine.stages`) or as
+`package.module:Class`, so that a user's own stage is a first-class one.
+"""
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from dataengine.config import Config, suggest
+from dataengine.errors import ManifestError
+from dataengine.sample import Failure, Sample
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one actor of a stage takes. `memory` in bytes of heap; `batch` is how many images a call measures."""
+
+    cpus: float = 1
+    gpus: float = 0
+    memory: int = GIB
+    batch: int = 16
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a part may become: rows and encoded bytes, whichever comes first."""
+
+    samples: int = 4096
+    bytes: int = 256 << 20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The input of one part of samples. `payload` is plain JSON: with the stage's version and parameters it decides
+    the part's content. `inputs` is how many inputs it stands for: each becomes a sample or a failure."""
+
+    payload: Mapping[str, Any]
+    inputs: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """One decoded image, shared by all signals that are measured together.
+
+    pixels: uint8 (height, width, 3), RGB in sRGB, upright. `encoded` are the bytes it was decoded from.
+    """
+
+    sample_id: str
+    pixels: np.ndarray
+    encoded: bytes
+    format: str
+    orientation: int = 1
+    caption: str | None = None
+    language: str | None = None
+
+    @cached_property
+    def grey(self) -> np.ndarray:
+        """Luma as uint8 (height, width), ITU-R BT.601 weights."""
+        return cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Makes samples. The driver calls `plan`, actors call `produce`; construction is light on the driver's side."""
+
+    Params: ClassVar[type[Config]]
+    version: ClassVar[int]  # raised when the output changes for the same parameters
+    resources: ClassVar[Resources]
+
+    def __init__(self, name: str, seed: int, params: Any) -> None:
+        """`name` is the source's own in the manifest; `seed` the run's."""
+
+    def plan(self, limits: Limits) -> Iterator[Piece]:
+        """Cut the input into parts, in a fixed order. Raises ManifestError or StageError when there is none."""
+
+    def produce(self, piece: Piece) -> Iterator[Sample | Failure]:
+        """One Sample or Failure for each of the piece's inputs, in a fixed order. May load models or fonts once."""
+
+
+@runtime_checkable
+class Signal(Protocol):
+    """Measures images. An exception while a batch is measured makes the engine measure its images one by one; the one
+    at fault goes to `failures` and has nulls in the signal."""
+
+    Params: ClassVar[type[Config]]
+    version: ClassVar[int]
+    resources: ClassVar[Resources]
+    columns: ClassVar[pa.Schema]
+
+    def __init__(self, params: Any) -> None:
+        """Load what is needed, on the actor. Raises StageError with what to install or fetch."""
+
+    def measure(self, images: Sequence[Image]) -> pa.Table:
+        """One row an image, in order, with exactly `columns`."""
+
+
+def find(name: str) -> type:
+    """The class registered as `name`, or imported from `package.module:Class`. Raises ManifestError otherwise."""
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            remedy = "check the spelling and that the package is installed where Ray runs"
+            raise ManifestError(f"stage {name}: {error}", remedy) from None
+    known = {e.name: e for e in entry_points(group="dataengine.stages")}
+    if name not in known:
+        raise ManifestError(
+            f"stage {name!r} is not registered{suggest(name, list(known))}",
+            "use a registered name or package.module:Class",
+        )
+    try:
+        return known[name].load()
+    except ImportError as error:
+        raise ManifestError(f"stage {name}: {error}", "install the extra that ships it: dataengine[engine]") from None

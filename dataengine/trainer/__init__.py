@@ -1,0 +1,1 @@
+"""The MMDiT trainer: it reads shards and knows no stage."""

@@ -1,0 +1,1 @@
+"""The standard stages, each a small module: rows in, rows out."""

@@ -1,0 +1,1 @@
+"""Sources of samples that exist already: folders and tables."""

@@ -1,0 +1,1 @@
+"""Text sets: paragraphs composed into pictures with exact annotations."""
