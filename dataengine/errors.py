@@ -18,7 +18,7 @@ class DataEngineError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  → {self.remedy}" if self.remedy else self.message
 
-    def __reduce__(self) -> tuple:  # exceptions with two arguments do not unpickle by themselves, and these cross processes
+    def __reduce__(self) -> tuple:  # with two arguments it would not unpickle by itself
         return type(self), (self.message, self.remedy)
 
 
