@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dataengine.errors import ManifestError
 
@@ -37,6 +37,10 @@ def parse_size(value: int | str) -> int:
         raise ValueError(f"{value!r} is not a size; write for instance 128MB, 256MiB or 4096")
     number, prefix, binary = match.groups()
     return round(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+
+
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+"""A configuration value in bytes."""
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

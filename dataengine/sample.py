@@ -105,7 +105,8 @@ def samples_table(samples: Sequence[Sample]) -> pa.Table:
         "language": [s.language for s in samples],
         "category": [s.category for s in samples],
         "license": [s.license for s in samples],
-        "meta": [json.dumps(s.meta, ensure_ascii=False, sort_keys=True) for s in samples],
+        "meta": [json.dumps(s.meta, ensure_ascii=False, sort_keys=True, default=str) for s in samples],
+        "bytes": [len(s.encoded) for s in samples],
     }
     arrays = [
         _paragraph_lists([s.text for s in samples]) if f.name == "text" else pa.array(columns[f.name], f.type)

@@ -44,8 +44,12 @@ SAMPLES = pa.schema(
         ("license", pa.string()),
         ("text", pa.list_(PARAGRAPH)),
         ("meta", pa.string()),  # a JSON object: whatever else the source knows
+        ("bytes", pa.int64()),  # size of the encoded image, so that no query need read the image to know it
     ]
 )
+
+POSITION = [("part", pa.int32()), ("row", pa.int32())]
+"""Where a sample stands in `samples`. Byte-identical images share a sample_id; their positions tell them apart."""
 
 FAILURES = pa.schema(
     [
@@ -65,6 +69,7 @@ DECISIONS = pa.schema(
         ("dropped_by", pa.string()),  # the first filter that failed; null when kept
         ("reason", pa.string()),  # its values and its predicate
         ("failed", pa.list_(pa.string())),  # every filter that failed, in the manifest's order
+        *POSITION,
     ]
 )
 
@@ -75,6 +80,7 @@ WEIGHTS = pa.schema(
         ("category", pa.string()),
         ("language", pa.string()),
         ("repeats", pa.int32()),
+        *POSITION,
     ]
 )
 
@@ -86,8 +92,21 @@ INDEX = pa.schema(
         ("rows", pa.int64()),
         ("bytes", pa.int64()),
         ("digest", pa.string()),  # BLAKE2b-128 of the file
+        ("fingerprint", pa.string()),  # of the plan that the shard was written from
     ]
 )
+
+PLAN = pa.schema(
+    [
+        ("phase", pa.int32()),
+        ("bucket", pa.string()),
+        ("shard", pa.int32()),
+        ("sample_id", pa.string()),
+        ("copy", pa.int32()),
+        *POSITION,
+    ]
+)
+"""What stands in each shard, in order."""
 
 SHARD = pa.schema([*SAMPLES, ("phase", pa.int32()), ("bucket", pa.string()), ("copy", pa.int32())])
 """A shard's rows are samples in training order; `copy` counts the repeats of one sample from 0."""

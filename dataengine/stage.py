@@ -1,7 +1,8 @@
-"""What a stage is: the two kinds that Ray drives over parts, and how a name in a manifest finds its class.
+"""What a stage is: its three kinds, and how a name in a manifest finds its class.
 
-A Source makes samples (collect, synthesize); a Signal measures them. Both declare the resources of one actor. A
-class is found by the name it is registered under (the entry-point group `dataengine.stages`) or as
+A Source makes samples (collect, synthesize) and a Signal measures them: Ray drives both over parts, and both declare
+the resources of one actor. A Query derives metadata from metadata in SQL, on the driver (dedup, select, balance,
+pack). A class is found by the name it is registered under (the entry-point group `dataengine.stages`) or as
 `package.module:Class`, so that a user's own stage is a first-class one.
 """
 
@@ -13,6 +14,7 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import cv2
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -104,6 +106,25 @@ class Signal(Protocol):
 
     def measure(self, images: Sequence[Image]) -> pa.Table:
         """One row an image, in order, with exactly `columns`."""
+
+
+@runtime_checkable
+class Query(Protocol):
+    """Derives a dataset from metadata by SQL. It sees the views of `catalog`, never image bytes."""
+
+    Params: ClassVar[type[Config]]
+    version: ClassVar[int]
+    columns: ClassVar[pa.Schema]
+
+    def __init__(self, seed: int, params: Any) -> None:
+        """`seed` is the run's."""
+
+    def check(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Raise ManifestError for what cannot work. `db` has the run's views without rows: a misspelt column is
+        found before anything is computed."""
+
+    def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+        """The dataset's rows with exactly `columns`, in the order in which they are to stand."""
 
 
 def find(name: str) -> type:

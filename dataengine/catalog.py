@@ -1,0 +1,134 @@
+"""DuckDB views over a run: one view a dataset, under the name of its folder.
+
+`samples`, `failures`, `signals` (all signals side by side), `decisions`, `weights`, `shards`, `latents`, and
+`measured`: samples without their bytes beside all signals, which is what filters and queries see. A signal's part
+holds the rows of the samples' part of the same number in the same order, so the join is by position.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import duckdb
+import pyarrow as pa
+
+from dataengine import schema
+from dataengine.errors import ManifestError, RunError
+from dataengine.run import Run
+
+_FLAT = {"failures": schema.FAILURES, "decisions": schema.DECISIONS, "weights": schema.WEIGHTS, "plan": schema.PLAN}
+
+
+def connect(run: Run, memory: str = "2GB") -> duckdb.DuckDBPyConnection:
+    """A connection with the views of a run. Raises RunError when a dataset cannot be read."""
+    db = _database(memory)
+    if not run.local:
+        db.register_filesystem(run.fs)
+    try:
+        _samples_view(db, _source(run, "samples"))
+        signals = {name: _source(run, f"signals/{name}") for name in _signal_names(run)}
+        _signal_views(db, {name: source for name, source in signals.items() if source})
+        for name, columns in _FLAT.items():
+            _view(db, name, _source(run, name), columns)
+        shards = _source(run, "shards", "*/*/*.parquet")
+        _view(db, "shards", shards, schema.SHARD)
+        if latents := _source(run, "latents", "*/*/*.parquet"):
+            db.execute(f"create view latents as select * from {latents}")
+    except duckdb.Error as error:
+        remedy = f"run `dataengine check {run.url}` to see which part is damaged"
+        raise RunError(f"{run.url}: cannot be read: {first_line(error)}", remedy) from None
+    return db
+
+
+def connect_empty(signals: Mapping[str, pa.Schema]) -> duckdb.DuckDBPyConnection:
+    """A connection with the same views without rows: what a run with these signals will look like."""
+    db = _database("256MB")
+    _samples_view(db, "")
+    for name, columns in signals.items():
+        db.register(f"_{name}", schema.signal_schema(columns).empty_table())
+    _signal_views(db, {name: f"(select *, '' as filename, 0 as file_row_number from \"_{name}\")" for name in signals})
+    for name, columns in _FLAT.items():
+        _view(db, name, "", columns)
+    return db
+
+
+def first_line(error: duckdb.Error) -> str:
+    """What DuckDB says, without the picture of the query."""
+    return re.split(r"\n\s*\n|\n?LINE \d+:", str(error).strip())[0].replace("\n", " ")
+
+
+def columns(db: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
+    """The names and DuckDB types of a view's columns."""
+    return {row[0]: row[1] for row in db.execute(f'describe "{view}"').fetchall()}
+
+
+def query(run: Run, sql: str) -> pa.Table:
+    """The result of a query over a run. Raises ManifestError with DuckDB's message for a query that cannot run."""
+    db = connect(run)
+    try:
+        return db.execute(sql).to_arrow_table()
+    except duckdb.Error as error:
+        views = ", ".join(
+            r[0] for r in db.cursor().execute("select view_name from duckdb_views() where not internal").fetchall()
+        )
+        raise ManifestError(f"the query cannot run: {first_line(error)}", f"views: {views}") from None
+
+
+def _database(memory: str) -> duckdb.DuckDBPyConnection:
+    db = duckdb.connect()
+    db.execute(f"set memory_limit='{memory}'; set preserve_insertion_order=true; set enable_progress_bar=false")
+    return db
+
+
+def _source(run: Run, dataset: str, pattern: str = "*.parquet") -> str:
+    """The table function that reads a dataset; empty when it has no file."""
+    if not run.files(dataset):
+        return ""
+    protocol = "" if run.local else f"{run.fs.protocol if isinstance(run.fs.protocol, str) else run.fs.protocol[0]}://"
+    glob = f"{protocol}{run.path(dataset)}/{pattern}".replace("'", "''")
+    return f"read_parquet('{glob}', filename=true, file_row_number=true)"
+
+
+def _signal_names(run: Run) -> list[str]:
+    prefix = len(run.path("signals")) + 1
+    return list(dict.fromkeys(path[prefix:].split("/")[0] for path in run.files("signals")))
+
+
+def _position(alias: str = "") -> str:
+    return (
+        f"regexp_extract({alias}filename, 'part-(\\d+)\\.parquet$', 1)::int as part, {alias}file_row_number::int as row"
+    )
+
+
+def _view(db: duckdb.DuckDBPyConnection, name: str, source: str, columns: pa.Schema) -> None:
+    if source:
+        db.execute(f'create view "{name}" as select * exclude (filename, file_row_number) from {source}')
+    else:
+        db.register(name, columns.empty_table())
+
+
+def _samples_view(db: duckdb.DuckDBPyConnection, source: str) -> None:
+    if source:
+        db.execute(f"create view samples as select * exclude (filename, file_row_number), {_position()} from {source}")
+    else:
+        db.register("samples", pa.schema([*schema.SAMPLES, *schema.POSITION]).empty_table())
+
+
+def _signal_views(db: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -> None:
+    """One view a signal (`signal_<name>`), all of them side by side (`signals`), and `measured`."""
+    for name, source in sources.items():
+        position = _position() if source.startswith("read_parquet") else "0 as part, 0 as row"
+        db.execute(
+            f'create view "signal_{name}" as select * exclude (filename, file_row_number), {position} from {source}'
+        )
+    joins = "".join(f' left join "signal_{name}" as "{name}" using (part, row)' for name in sources)
+    picked = "".join(f", {column}" for column in _signal_columns(db, sources))
+    keys = "samples.sample_id, samples.part, samples.row"
+    db.execute(f"create view signals as select {keys}{picked} from samples{joins}")
+    db.execute(f"create view measured as select samples.* exclude (image){picked} from samples{joins}")
+
+
+def _signal_columns(db: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -> Iterator[str]:
+    for name in sources:
+        for column in columns(db, f"signal_{name}"):
+            if column not in ("sample_id", "part", "row"):
+                yield f'"{name}"."{column}"'

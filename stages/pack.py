@@ -1,0 +1,81 @@
+"""Pack: which shard each use of a sample goes to, and in what order.
+
+A phase's samples are put into aspect buckets (the nearest ratio on a log scale) and shuffled by a seeded hash. The
+shuffle is local: parts are shuffled whole and taken in windows of `window_parts`, and samples are shuffled within a
+window, so that writing a shard reads at most that many parts (256 MiB each) however large the run is. The trainer
+shuffles again, over shards and in a buffer.
+"""
+
+import math
+
+import duckdb
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from dataengine import schema
+from dataengine.config import Config, Size
+
+
+class Params(Config):
+    """`aspects` are width:height; a bucket is named after its own, as `16x9`."""
+
+    shard_bytes: Size = 128_000_000
+    aspects: list[str] = ["1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "1:3", "3:1"]
+    window_parts: int = Field(8, ge=1)
+
+    @field_validator("aspects")
+    @classmethod
+    def _ratios(cls, aspects: list[str]) -> list[str]:
+        for aspect in aspects:
+            width, colon, height = aspect.partition(":")
+            if not (colon and width.isdigit() and height.isdigit() and int(width) and int(height)):
+                raise ValueError(f"{aspect!r} is not width:height, as in 3:4")
+        return aspects
+
+
+class Pack:
+    """The engine's `pack`: writes the plan from which shards are gathered."""
+
+    Params = Params
+    version = 1
+    columns = schema.PLAN
+
+    def __init__(self, seed: int, params: Params) -> None:
+        self.seed, self.params = seed, params
+
+    def check(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Nothing can be wrong that the parameters' own checks do not find."""
+
+    def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+        ratios = [tuple(map(int, a.split(":"))) for a in self.params.aspects]
+        db.register(
+            "_buckets",
+            pa.table({"bucket": [f"{w}x{h}" for w, h in ratios], "ratio": [math.log(w / h) for w, h in ratios]}),
+        )
+        return db.execute(f"""
+            with uses as (
+                select w.phase, w.sample_id, w.part, w.row, s.bytes, ln(s.width / s.height) as ratio,
+                    unnest(range(w.repeats))::int as copy
+                from weights w join samples s using (part, row) where w.repeats > 0
+            ),
+            windows as (
+                select part, (row_number() over (order by md5('{self.seed}:window:' || part)) - 1)
+                    // {self.params.window_parts} as place
+                from (select distinct part from samples)
+            ),
+            placed as (
+                select *, (select arg_min(bucket, (abs(b.ratio - uses.ratio), bucket)) from _buckets b) as bucket,
+                    md5('{self.seed}:pack:' || phase || ':' || sample_id || ':' || copy) as key
+                from uses join windows using (part)
+            ),
+            cut as (
+                select *, (sum(bytes) over shuffled - bytes) // {self.params.shard_bytes} as shard
+                from placed
+                window shuffled as (
+                    partition by phase, bucket order by place, key, part, row, copy
+                    rows between unbounded preceding and current row
+                )
+            )
+            select phase, bucket, shard::int as shard, sample_id, copy, part, row
+            from cut order by phase, bucket, shard, place, key, part, row, copy
+        """).to_arrow_reader(1 << 16)

@@ -1,0 +1,140 @@
+"""Select: each filter is a named SQL predicate over what was measured; every sample gets one decision a phase.
+
+Filters are cumulative: one with `phase: 640` applies in phase 640 and in every later one. Nothing is deleted: a
+dropped sample says which filter dropped it, at what values, against what predicate, and which others failed too.
+The cost is one pass of DuckDB over metadata.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from dataengine import schema
+from dataengine.catalog import columns, first_line
+from dataengine.config import Config
+from dataengine.errors import ManifestError
+
+
+class Filter(Config):
+    """A sample stays when `keep` is true. `when_missing` decides where it is null, as for a signal not measured."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    phase: int | None = None  # from which phase on; from the first when left out
+    keep: str
+    when_missing: Literal["keep", "drop"] = "drop"
+    note: str = ""
+
+
+class Params(Config):
+    """`phases` are the sides, in pixels of a square, that training goes through, in order."""
+
+    phases: list[int] = Field([256], min_length=1)
+    filters: list[Filter] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Params":
+        if self.phases != sorted(set(self.phases)):
+            raise ValueError(f"phases must rise: {self.phases}")
+        names = [f.name for f in self.filters]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"two filters are named {', '.join(twice)}")
+        for f in self.filters:
+            if f.phase is not None and f.phase not in self.phases:
+                raise ValueError(f"filters.{f.name}.phase: {f.phase} is not one of the phases {self.phases}")
+        return self
+
+
+def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dict[str, str]) -> list[str]:
+    """The known columns that a predicate names, in order of appearance. Raises ValueError when it does not parse."""
+    [(text,)] = db.execute("select json_serialize_sql(?)", [f"select ({predicate}\n)"]).fetchall()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise ValueError(tree["error_message"])
+    names = (name.lower() for name in _column_refs(tree))
+    lower = {c.lower(): c for c in known}
+    return list(dict.fromkeys(lower[n] for n in names if n in lower))
+
+
+def _column_refs(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"][-1]
+        for value in node.values():
+            yield from _column_refs(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _column_refs(value)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _shown(column: str, kind: str) -> str:
+    """SQL for `column = value` as a person reads it: floats to four digits, long values cut."""
+    name = f'"{column}"'
+    value = f"printf('%.4g', {name})" if kind in ("FLOAT", "DOUBLE") else f"left({name}::varchar, 80)"
+    return f"{_text(column + ' = ')} || coalesce({value}, 'missing')"
+
+
+class Select:
+    """The engine's `select`: writes `decisions`."""
+
+    Params = Params
+    version = 1
+    columns = schema.DECISIONS
+
+    def __init__(self, seed: int, params: Params) -> None:
+        self.params = params
+
+    def check(self, db: duckdb.DuckDBPyConnection) -> None:
+        known = columns(db, "measured")
+        for f in self.params.filters:
+            where = f"select.filters.{f.name}.keep"
+            try:
+                referenced_columns(db, f.keep, known)
+                [described] = db.execute(f"describe select ({f.keep}\n) as verdict from measured").fetchall()
+            except (duckdb.Error, ValueError) as error:
+                message = first_line(error) if isinstance(error, duckdb.Error) else str(error)
+                raise ManifestError(f"{where}: {f.keep!r}: {message}", f"columns: {', '.join(sorted(known))}") from None
+            if described[1] != "BOOLEAN":
+                raise ManifestError(
+                    f"{where}: {f.keep!r} is a {described[1]}, not true or false", "write a comparison such as x >= 4"
+                )
+
+    def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+        return db.execute(self.sql(db)).to_arrow_reader(1 << 16)
+
+    def sql(self, db: duckdb.DuckDBPyConnection) -> str:
+        """The one query that decides: verdicts once per sample, then one row a sample and phase."""
+        known = columns(db, "measured")
+        first = self.params.phases[0]
+        verdicts: dict[int, list[str]] = {p: [] for p in self.params.phases}
+        reasons, used = [], set()
+        for f in self.params.filters:
+            missing = str(f.when_missing == "keep").lower()
+            verdict = f"case when coalesce(({f.keep}\n), {missing}) then null else {_text(f.name)} end"
+            for phase in self.params.phases:
+                if (f.phase or first) <= phase:
+                    verdicts[phase].append(verdict)
+            named = referenced_columns(db, f.keep, known)
+            used.update(named)
+            values = " || ', ' || ".join(_shown(c, known[c]) for c in named) or "''"
+            reasons.append(f"when {_text(f.name)} then {values} || {_text('; keep: ' + ' '.join(f.keep.split()))}")
+        phases = " ".join(f"when {phase} then [{', '.join(listed)}]::varchar[]" for phase, listed in verdicts.items())
+        carried = "".join(f', "{c}"' for c in sorted(used - {"sample_id", "part", "row"}))
+        reason = f"case failed[1] {' '.join(reasons)} end" if reasons else "null"
+        return f"""
+            with judged as (
+                select sample_id, part, row, phase{carried},
+                    list_filter(case phase {phases} end, lambda name: name is not null) as failed
+                from measured, (select unnest({self.params.phases})::int as phase)
+            )
+            select sample_id, phase, len(failed) = 0 as kept, failed[1] as dropped_by,
+                {reason} as reason, failed, part, row
+            from judged order by part, row, phase
+        """
