@@ -1,12 +1,14 @@
 """DuckDB views over a run: one view a dataset, under the name of its folder.
 
-`samples`, `failures`, `signals` (all signals side by side), `decisions`, `weights`, `shards`, `latents`, and
+`samples`, `failures`, `signals` (all signals side by side), `decisions`, `weights`, `shards`, `latents`, also
+`shard_index` and
 `measured`: samples without their bytes beside all signals, which is what filters and queries see. A signal's part
-holds the rows of the samples' part of the same number in the same order, so the join is by position.
+holds the rows of the samples' part of the same number in the same order, so the join is by position; the sample_id
+must agree too, so that a part measured from earlier samples never passes for one of these.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -18,19 +20,23 @@ from dataengine.run import Run
 _FLAT = {"failures": schema.FAILURES, "decisions": schema.DECISIONS, "weights": schema.WEIGHTS, "plan": schema.PLAN}
 
 
-def connect(run: Run, memory: str = "2GB") -> duckdb.DuckDBPyConnection:
-    """A connection with the views of a run. Raises RunError when a dataset cannot be read."""
+def connect(run: Run, memory: str = "2GB", signals: Sequence[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with the views of a run, with all signals or those named.
+
+    Raises RunError when a dataset cannot be read."""
     db = _database(memory)
     if not run.local:
         db.register_filesystem(run.fs)
     try:
         _samples_view(db, _source(run, "samples"))
-        signals = {name: _source(run, f"signals/{name}") for name in _signal_names(run)}
-        _signal_views(db, {name: source for name, source in signals.items() if source})
+        names = _signal_names(run) if signals is None else signals
+        sources = {name: _source(run, f"signals/{name}") for name in names}
+        _signal_views(db, {name: source for name, source in sources.items() if source})
         for name, columns in _FLAT.items():
             _view(db, name, _source(run, name), columns)
         shards = _source(run, "shards", "*/*/*.parquet")
         _view(db, "shards", shards, schema.SHARD)
+        _view(db, "shard_index", _source(run, "shards", "index.parquet"), schema.INDEX)
         if latents := _source(run, "latents", "*/*/*.parquet"):
             db.execute(f"create view latents as select * from {latents}")
     except duckdb.Error as error:
@@ -65,10 +71,10 @@ def query(run: Run, sql: str) -> pa.Table:
     """The result of a query over a run. Raises ManifestError with DuckDB's message for a query that cannot run."""
     db = connect(run)
     try:
-        return db.execute(sql).to_arrow_table()
+        return db.sql(sql).to_arrow_table()
     except duckdb.Error as error:
         views = ", ".join(
-            r[0] for r in db.cursor().execute("select view_name from duckdb_views() where not internal").fetchall()
+            r[0] for r in db.execute("select view_name from duckdb_views() where not internal").fetchall()
         )
         raise ManifestError(f"the query cannot run: {first_line(error)}", f"views: {views}") from None
 
@@ -84,6 +90,8 @@ def _source(run: Run, dataset: str, pattern: str = "*.parquet") -> str:
     if not run.files(dataset):
         return ""
     protocol = "" if run.local else f"{run.fs.protocol if isinstance(run.fs.protocol, str) else run.fs.protocol[0]}://"
+    if pattern == "index.parquet" and not run.fs.exists(run.path(dataset, pattern)):
+        return ""
     glob = f"{protocol}{run.path(dataset)}/{pattern}".replace("'", "''")
     return f"read_parquet('{glob}', filename=true, file_row_number=true)"
 
@@ -120,7 +128,7 @@ def _signal_views(db: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -> 
         db.execute(
             f'create view "signal_{name}" as select * exclude (filename, file_row_number), {position} from {source}'
         )
-    joins = "".join(f' left join "signal_{name}" as "{name}" using (part, row)' for name in sources)
+    joins = "".join(f' left join "signal_{name}" as "{name}" using (sample_id, part, row)' for name in sources)
     picked = "".join(f", {column}" for column in _signal_columns(db, sources))
     keys = "samples.sample_id, samples.part, samples.row"
     db.execute(f"create view signals as select {keys}{picked} from samples{joins}")

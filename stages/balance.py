@@ -56,7 +56,7 @@ class Balance:
             from decisions d join measured m using (part, row) where d.kept
         """)
         if not self.params.target:
-            return db.execute("""
+            return db.sql("""
                 select sample_id, phase, category, language, 1::int as repeats, part, row
                 from _kept order by part, row, phase
             """).to_arrow_reader(1 << 16)
@@ -65,7 +65,7 @@ class Balance:
             "_target", pa.table({"class": list(self.params.target), "share": list(self.params.target.values())})
         )
         size = self.params.size or "sum(count(*)) over (partition by phase)"
-        return db.execute(f"""
+        return db.sql(f"""
             with need as (
                 select phase, class, count(*) as n,
                     least(round(share * {size})::bigint, count(*) * {self.params.max_repeats}) as uses

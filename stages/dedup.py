@@ -82,7 +82,7 @@ class Dedup:
             ) from None
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        table = db.execute(self._sql()).to_arrow_table()
+        table = db.sql(self._sql()).to_arrow_table()
         count = table.num_rows
         phash = table["phash"].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)
         dhash = table["dhash"].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)

@@ -52,7 +52,7 @@ class Pack:
             "_buckets",
             pa.table({"bucket": [f"{w}x{h}" for w, h in ratios], "ratio": [math.log(w / h) for w, h in ratios]}),
         )
-        return db.execute(f"""
+        return db.sql(f"""
             with uses as (
                 select w.phase, w.sample_id, w.part, w.row, s.bytes, ln(s.width / s.height) as ratio,
                     unnest(range(w.repeats))::int as copy

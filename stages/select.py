@@ -107,7 +107,7 @@ class Select:
                 )
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        return db.execute(self.sql(db)).to_arrow_reader(1 << 16)
+        return db.sql(self.sql(db)).to_arrow_reader(1 << 16)
 
     def sql(self, db: duckdb.DuckDBPyConnection) -> str:
         """The one query that decides: verdicts once per sample, then one row a sample and phase."""

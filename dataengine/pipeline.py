@@ -1,0 +1,321 @@
+"""Carrying a plan out: one stage after the other, each doing only what does not stand, until the shards are written."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from dataengine import catalog, schema
+from dataengine.errors import DataEngineError, RunError
+from dataengine.execute import run_tasks, start_ray
+from dataengine.manifest import Manifest
+from dataengine.plan import DATASETS, Plan, Stage, without_position
+from dataengine.progress import Reporter
+from dataengine.run import Mark, State, fingerprint
+from dataengine.work import Done, Gatherer, Measurer, Output, Producer, Task, Worker, failures_path, file_digest
+
+SECTIONS = ("collect", "measure", "dedup", "select", "balance", "pack", "train")
+"""What a run does, in order; `collect` makes all samples, the synthesized ones too."""
+
+
+class Pipeline:
+    """Carries a plan out on Ray and in DuckDB, and keeps run.json."""
+
+    def __init__(self, plan: Plan, reporter: Reporter, address: str | None = None, workers: int | None = None) -> None:
+        self.plan, self.reporter = plan, reporter
+        self.run, self.manifest = plan.run, plan.manifest
+        self.address, self.workers = address, workers
+        self.state = State(self.run, self.manifest.name, plan.seed)
+        self.samples: list[Done] = []  # in order of parts
+        self.signals: dict[str, list[Done]] = {}
+
+    def __call__(self, until: str | None = None) -> None:
+        """Do everything up to and including the section `until`. Raises DataEngineError; what is done stays done."""
+        self.state.keep_only(self.plan.labels())
+        self.run.write_text("manifest.yaml", _yaml(self.manifest))
+        self.reporter.event("start", manifest=self.manifest.name, until=until, versions=self.state.data["versions"])
+        last = SECTIONS.index(until) if until else len(SECTIONS)
+        steps: list[tuple[str, Callable[[], None]]] = [
+            ("collect", self._collect),
+            ("measure", self._measure),
+            *((s, partial(self._query, s)) for s in ("dedup", "select", "balance") if s in self.plan.queries),
+            *([("pack", self._pack)] if "pack" in self.plan.queries else []),
+            *([("train", self._train)] if self.manifest.train else []),
+        ]
+        try:
+            for section, step in steps:
+                if SECTIONS.index(section) <= last:
+                    step()
+        except DataEngineError as error:
+            self.reporter.event("failed", error=type(error).__name__, message=str(error))
+            raise
+        self.reporter.event("end")
+
+    def _collect(self) -> None:
+        tasks = self.plan.sample_tasks()
+        for stage in self.plan.sources:
+            build = partial(Producer, self.run, stage.spec, self.plan.seed)
+            self.samples += self._work([stage], build, tasks[stage.name])[stage.name]
+        self.run.remove_others("samples", [d.path for d in self.samples])
+        self._sweep_failures(self.plan.sources, [t.index for made in tasks.values() for t in made])
+        if not sum(d.rows for d in self.samples):
+            raise RunError(
+                f"{self.run.url}: none of the {sum(t.payload['inputs'] for m in tasks.values() for t in m)} inputs "
+                "became a sample",
+                f'see why: dataengine sql {self.run.url} "select uri, message from failures"',
+            )
+
+    def _measure(self) -> None:
+        for stages in self.plan.signal_groups():
+            tasks = [self.plan.measure_task(stages, i, d.fingerprint) for i, d in enumerate(self.samples)]
+            build = partial(Measurer, self.run, [s.spec for s in stages])
+            self.signals |= self._work(stages, build, tasks)
+            for stage in stages:
+                self.run.remove_others(f"signals/{stage.name}", [d.path for d in self.signals[stage.name]])
+        self._sweep_failures([*self.plan.sources, *self.plan.signals], range(len(self.samples)))
+
+    def _sweep_failures(self, stages: Sequence[Stage], parts: Sequence[int]) -> None:
+        """Failures of parts that are no more, and of stages that the manifest no longer has."""
+        keep = {failures_path(self.run, s.name, i) for s in [*stages, *self.plan.signals] for i in parts}
+        self.run.remove_others("failures", sorted(keep))
+
+    def _work(
+        self, stages: Sequence[Stage], build: Callable[[], Worker], tasks: Sequence[Task]
+    ) -> dict[str, list[Done]]:
+        """Do those tasks whose parts do not stand; what became of every part, by stage, in order of parts."""
+        left = [t for t in map(self.plan.missing, tasks) if t]
+        labels = {s.name: s.label for s in stages}
+        done: dict[str, dict[str, Done]] = {name: {} for name in labels}
+        for task in tasks:
+            for name, output in task.outputs.items():
+                done[name][output.path] = self._stood(name, task.index, output)
+        for stage in stages:
+            marks = [o.mark.fingerprint for t in tasks for n, o in t.outputs.items() if n == stage.name]
+            self._begin(stage.label, fingerprint(marks), len(tasks))
+        if left:
+            start_ray(self.address)
+        started = time.monotonic()
+        title = "+".join(s.label if i == 0 else s.name for i, s in enumerate(stages))
+        busy = made = 0.0
+        total = sum(self._units(t) for t in left)
+        resources = replace(stages[0].resources, batch=0)
+        with self.reporter.bar(title, total, "images") as bar:
+            for report in run_tasks(build, left, resources, self.workers):
+                for name, output in report.done.items():
+                    done[name][output.path] = output
+                busy += report.seconds
+                made += report.units
+                bar.advance(report.units)
+                self.reporter.event("part", stage=title, part=report.index, seconds=round(report.seconds, 3))
+        elapsed = time.monotonic() - started
+        for stage in stages:
+            outputs = list(done[stage.name].values())
+            fresh = sum(stage.name in t.outputs for t in left)
+            self._end(stage.label, outputs, fresh, elapsed, busy, made)
+        return {name: list(by_path.values()) for name, by_path in done.items()}
+
+    def _units(self, task: Task) -> int:
+        """How many images a task covers."""
+        return task.payload["inputs"] if "inputs" in task.payload else self.samples[task.index].rows
+
+    def _stood(self, name: str, index: int, output: Output) -> Done:
+        """The entry of a part that may stand already; replaced when it is made anew."""
+        try:
+            with self.run.fs.open(output.path, "rb") as file:
+                rows = pq.read_metadata(file).num_rows
+        except (OSError, pa.ArrowInvalid):
+            rows = 0
+        failures = 0
+        path = failures_path(self.run, name, index)
+        if self.run.fs.exists(path):
+            with self.run.fs.open(path, "rb") as file:
+                failures = pq.read_metadata(file).num_rows
+        return Done(output.path, output.mark.fingerprint, rows, failures, 0)
+
+    def _begin(self, label: str, mark: str, parts: int) -> None:
+        before = self.state.get(label)
+        fresh = {"seconds": 0.0, "busy_seconds": 0.0, "images": 0} if before.get("fingerprint") != mark else {}
+        self.state.set(label, state="running", fingerprint=mark, parts=parts, **fresh)
+        self.reporter.event("stage", stage=label, parts=parts)
+
+    def _end(self, label: str, outputs: Sequence[Done], made: int, elapsed: float, busy: float, images: float) -> None:
+        before = self.state.get(label)
+        rows, failures = sum(d.rows for d in outputs), sum(d.failures for d in outputs)
+        self.state.set(
+            label,
+            state="done",
+            rows=rows,
+            failures=failures,
+            made=made,
+            seconds=round(before.get("seconds", 0) + (elapsed if made else 0), 3),
+            busy_seconds=round(before.get("busy_seconds", 0) + busy, 3),
+            images=before.get("images", 0) + int(images),
+        )
+        self.reporter.event(
+            "stage_done", stage=label, rows=rows, failures=failures, made=made, seconds=round(elapsed, 3)
+        )
+        stood = len(outputs) - made
+        detail = f"{rows:,} rows" + (f", {failures:,} failures" if failures else "")
+        parts = f"{made} part{'s' * (made != 1)} made" + (f", {stood} stood" if stood else "")
+        rate = f", {images / elapsed:,.1f}/s" if made and elapsed > 0 and images else ""
+        self.reporter.say(f"[bold]{label:<22}[/] {detail} [dim]({parts}{rate}, {elapsed:.1f} s)[/]")
+
+    def _query(self, section: str) -> None:
+        """Derive a dataset whose parts are those of `samples`, unless it stands."""
+        dataset = DATASETS[section]
+        stage = self.plan.queries[section]
+        mark = Mark(section, stage.recipe, self._upstream(section))
+        paths = [self.run.part(dataset, i) for i in range(len(self.samples))]
+        self._begin(section, mark.fingerprint, len(paths))
+        started = time.monotonic()
+        if all(self.run.stands(p, mark.fingerprint) for p in paths):
+            outputs = [self._stood("", i, Output(p, mark)) for i, p in enumerate(paths)]
+            self._end(section, outputs, 0, time.monotonic() - started, 0, 0)
+            return
+        db = self._connect(section)
+        columns = stage.kind.columns
+        at_rest = columns if dataset in ("decisions", "weights") else without_position(columns)
+        rows = _by_key(self.plan.query(section).rows(db), ("part",))
+        upcoming = next(rows, None)
+        outputs = []
+        for index, path in enumerate(paths):
+            with self.run.writer(path, at_rest) as writer:
+                if upcoming and upcoming[0] == (index,):
+                    writer.write(upcoming[1].select(at_rest.names).cast(at_rest))
+                    upcoming = next(rows, None)
+                writer.commit(mark)
+            outputs.append(Done(path, mark.fingerprint, writer.rows, 0, writer.bytes))
+        self.run.remove_others(dataset, paths)
+        self._end(section, outputs, len(outputs), time.monotonic() - started, 0, 0)
+        db.close()
+
+    def _upstream(self, section: str) -> str:
+        """The fingerprint of everything that a query reads."""
+        read = [d.fingerprint for d in self.samples]
+        read += [d.fingerprint for made in self.signals.values() for d in made]
+        before = list(DATASETS)[: list(DATASETS).index(section)]
+        return fingerprint(read, [self.state.get(s).get("fingerprint") for s in before if s in self.plan.queries])
+
+    def _connect(self, section: str) -> Any:
+        names = [s.name for s in self.plan.signals]
+        if section != "dedup" and "dedup" in self.plan.queries:
+            names.append("duplicates")
+        return catalog.connect(self.run, signals=names)
+
+    def _pack(self) -> None:
+        """Plan the shards, write those that do not stand, then their index."""
+        stage = self.plan.queries["pack"]
+        mark = Mark("pack", stage.recipe, self._upstream("pack"))
+        plan = self.run.path("plan", "plan.parquet")
+        if not self.run.stands(plan, mark.fingerprint):
+            db = self._connect("pack")
+            with self.run.writer(plan, schema.PLAN) as writer:
+                for _, shard in _by_key(self.plan.query("pack").rows(db), ("phase", "bucket", "shard")):
+                    writer.write(shard.cast(schema.PLAN))
+                writer.commit(mark)
+            db.close()
+        tasks = self._shard_tasks(plan)
+        left = [t for t in map(self.plan.missing, tasks) if t]
+        self._begin("pack", mark.fingerprint, len(tasks))
+        started, busy = time.monotonic(), 0.0
+        done = {}
+        if left:
+            start_ray(self.address)
+        with self.reporter.bar("pack", sum(t.payload["rows"] for t in left), "images") as bar:
+            for report in run_tasks(partial(Gatherer, self.run), left, stage.resources, self.workers):
+                done |= {d.path: d for d in report.done.values()}
+                busy += report.seconds
+                bar.advance(report.units)
+        outputs = self._index(tasks, done)
+        self._end("pack", outputs, len(left), time.monotonic() - started, busy, sum(d.rows for d in done.values()))
+
+    def _shard_tasks(self, plan: str) -> list[Task]:
+        with self.run.fs.open(plan, "rb") as opened:
+            file = pq.ParquetFile(opened)
+            return [self._shard_task(plan, group, file.read_row_group(group)) for group in range(file.num_row_groups)]
+
+    def _shard_task(self, plan: str, group: int, rows: pa.Table) -> Task:
+        """A shard's fingerprint is that of its rows and of the parts that they come from: others do not touch it."""
+        first = {name: rows[name][0].as_py() for name in ("phase", "bucket", "shard")}
+        parts = sorted(rows["part"].unique().to_pylist())
+        content = [rows[name].to_pylist() for name in ("sample_id", "copy", "part", "row")]
+        mark = Mark("pack", fingerprint(first), fingerprint(content, [self.samples[p].fingerprint for p in parts]))
+        path = self.run.path("shards", str(first["phase"]), first["bucket"], f"shard-{first['shard']:05d}.parquet")
+        return Task(group, {"plan": plan, "row_group": group, "rows": rows.num_rows}, {"pack": Output(path, mark)})
+
+    def _index(self, tasks: Sequence[Task], done: Mapping[str, Done]) -> list[Done]:
+        """Write shards/index.parquet, with the digest of each shard: of this run, of the last index, or read anew."""
+        index = self.run.path("shards", "index.parquet")
+        known = {}
+        if self.run.fs.exists(index):
+            with self.run.fs.open(index, "rb") as file:
+                known = {r["fingerprint"]: r["digest"] for r in pq.read_table(file).to_pylist()}
+        outputs, rows = [], []
+        root = len(self.run.path("shards")) + 1
+        for task in tasks:
+            output = task.outputs["pack"]
+            mark = output.mark.fingerprint
+            made = done.get(output.path)
+            digest = made.digest if made else known.get(mark) or file_digest(self.run, output.path)
+            size = self.run.fs.size(output.path)
+            outputs.append(Done(output.path, mark, task.payload["rows"], 0, size, digest))
+            name = output.path[root:]
+            phase, bucket, _ = name.split("/")
+            rows.append((name, int(phase), bucket, task.payload["rows"], size, digest, mark))
+        columns = list(zip(*rows, strict=True)) if rows else [[]] * len(schema.INDEX)
+        table = pa.table([pa.array(c, f.type) for c, f in zip(columns, schema.INDEX, strict=True)], schema=schema.INDEX)
+        with self.run.writer(index, schema.INDEX) as writer:
+            writer.write(table)
+            writer.commit(Mark("index", "", fingerprint([d.fingerprint for d in outputs])))
+        self.run.remove_others("shards", [index, *(d.path for d in outputs)])
+        return outputs
+
+    def _train(self) -> None:
+        """Hand the shards to the trainer. It keeps its own checkpoints and resumes from them."""
+        from dataengine.training import train_run
+
+        train_run(self.run, str(self.manifest.train), self.state, self.reporter)
+
+
+def _by_key(reader: pa.RecordBatchReader, key: Sequence[str]) -> Iterator[tuple[tuple, pa.Table]]:
+    """Consecutive rows with the same key, as tables; holds no more than one of them and a batch."""
+    held: list[pa.Table] = []
+    current: tuple | None = None
+    for batch in reader:
+        table = pa.table(batch)
+        keys = list(zip(*(table[k].to_pylist() for k in key), strict=True))
+        start = 0
+        for row, here in enumerate(keys):
+            if here == current:
+                continue
+            held.append(table.slice(start, row - start))
+            if current is not None:
+                yield current, pa.concat_tables(held)
+            held, current, start = [], here, row
+        held.append(table.slice(start))
+    if current is not None:
+        yield current, pa.concat_tables(held)
+
+
+def _yaml(manifest: Manifest) -> str:
+    """The manifest as resolved, in the form in which one is written."""
+
+    def entry(data: dict[str, Any]) -> dict[str, Any]:
+        plain = {k: v for k, v in data.items() if k != "params" and v not in (None, False, {})}
+        plain.pop("resources", None)
+        resources = {k: v for k, v in (data.get("resources") or {}).items() if v is not None}
+        return {**plain, **({"resources": resources} if resources else {}), **data["params"]}
+
+    data = json.loads(manifest.model_dump_json())
+    for section, value in data.items():
+        if isinstance(value, list):
+            data[section] = [entry(v) for v in value]
+        elif isinstance(value, dict) and "params" in value:
+            data[section] = entry(value)
+    return yaml.safe_dump({k: v for k, v in data.items() if v not in (None, [])}, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,138 @@
+"""A run in figures, for people: the funnel, shares against targets, buckets and shards, time and rate per stage."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from dataengine import catalog
+from dataengine.run import Run
+
+
+def funnel(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int]]:
+    """(phase, what, count) from samples to kept, by the filter that dropped first."""
+    rows = [("", "samples", db.execute("select count(*) from samples").fetchall()[0][0])]
+    dropped = db.execute(
+        """select phase, dropped_by, count(*) as n from decisions group by phase, dropped_by
+            order by phase, dropped_by is null, n desc, dropped_by"""
+    )
+    for phase, name, count in dropped.fetchall():
+        rows.append((str(phase), "kept" if name is None else f"dropped by {name}", count))
+    return rows
+
+
+def shares(db: duckdb.DuckDBPyConnection, column: str) -> list[tuple[int, str, int, int, int, float]]:
+    """(phase, value, kept samples, uses, distinct samples used, share of the phase's uses) for a column of weights."""
+    return db.execute(
+        f"""select w.phase, coalesce(m."{column}"::varchar, 'unknown') as value, count(*), sum(repeats)::bigint,
+                count(*) filter (repeats > 0), sum(repeats) / nullif(sum(sum(repeats)) over (partition by w.phase), 0)
+            from weights w join measured m using (part, row) group by all order by 1, 4 desc, 2"""
+    ).fetchall()
+
+
+def buckets(db: duckdb.DuckDBPyConnection) -> list[tuple[int, str, int, int, float]]:
+    """(phase, bucket, rows, shards, megabytes)."""
+    return db.execute(
+        """select phase, bucket, sum(rows)::bigint, count(*), sum(bytes) / 1e6 from shard_index
+            group by all order by phase, 3 desc"""
+    ).fetchall()
+
+
+def failures(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, str]]:
+    """(source, stage, count, an example) by error message."""
+    return db.execute(
+        """select source, stage, count(*), min(message) from failures
+            group by source, stage, regexp_replace(message, '[0-9]+', 'n', 'g') order by 3 desc, 1, 2, 4"""
+    ).fetchall()
+
+
+def show(run: Run, console: Console) -> None:
+    """Print everything."""
+    db = catalog.connect(run)
+    state = run.read_json("run.json")
+    manifest = yaml.safe_load(run.fs.cat_file(run.path("manifest.yaml"))) or {}
+    console.print(f"[bold]{state.get('name', '')}[/] {run.url}\n", highlight=False)
+    failed = db.execute("select count(*) from failures where stage in ('collect', 'synthesize')").fetchall()[0][0]
+    rows = funnel(db)
+    inputs = rows[0][2] + failed
+    _print(
+        console,
+        "funnel",
+        ["phase", "", "images", "of inputs"],
+        [
+            ("", "inputs", inputs, "100%"),
+            *([("", "failures", failed, _percent(failed, inputs))] if failed else []),
+            *((p, what, n, _percent(n, inputs)) for p, what, n in rows),
+        ],
+    )
+    if found := failures(db):
+        _print(console, "failures", ["source", "stage", "images", "for instance"], found)
+    balance = manifest.get("balance") or {}
+    by, target = balance.get("by", "category"), balance.get("target", {})
+    _print(
+        console,
+        f"shares by {by}",
+        ["phase", by, "kept", "used", "uses", "share", "target"],
+        [
+            (phase, value, kept, used, uses, _percent(share), _percent(target[value]) if value in target else "–")
+            for phase, value, kept, uses, used, share in shares(db, by)
+        ],
+    )
+    _print(
+        console,
+        "shares by language",
+        ["phase", "language", "kept", "used", "uses", "share"],
+        [
+            (phase, value, kept, used, uses, _percent(share))
+            for phase, value, kept, uses, used, share in shares(db, "language")
+        ],
+    )
+    _print(
+        console,
+        "shards",
+        ["phase", "bucket", "rows", "shards", "MB"],
+        [(p, b, n, s, f"{mb:,.1f}") for p, b, n, s, mb in buckets(db)],
+    )
+    _print(
+        console,
+        "stages",
+        ["stage", "state", "rows", "failures", "parts", "seconds", "images/s"],
+        [
+            (
+                name,
+                s.get("state"),
+                s.get("rows", ""),
+                s.get("failures", ""),
+                s.get("parts", ""),
+                f"{s.get('seconds', 0):,.1f}",
+                f"{s['images'] / s['seconds']:,.1f}" if s.get("images") and s.get("seconds") else "–",
+            )
+            for name, s in state.get("stages", {}).items()
+        ],
+    )
+
+
+def _percent(count: float | None, of: float = 1) -> str:
+    return "–" if count is None else f"{count / max(of, 1e-12):.1%}"
+
+
+def _print(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for name, value in zip(header, rows[0], strict=True):
+        table.add_column(
+            name, justify="right" if isinstance(value, int | float) or str(value).endswith("%") else "left"
+        )
+    for row in rows:
+        table.add_row(
+            *(
+                f"{v:,}" if isinstance(v, int) and name != "phase" else str(v)
+                for name, v in zip(header, row, strict=True)
+            )
+        )
+    console.print(table)
+    console.print()
