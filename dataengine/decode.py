@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from dataengine.errors import SampleError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # MPO opens as JPEG
 MAX_PIXELS = 100_000_000
 EXIF_ORIENTATION = 0x0112
 _SRGB = ImageCms.createProfile("sRGB")

@@ -27,9 +27,13 @@ def funnel(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int]]:
 def shares(db: duckdb.DuckDBPyConnection, column: str) -> list[tuple[int, str, int, int, int, float]]:
     """(phase, value, kept samples, uses, distinct samples used, share of the phase's uses) for a column of weights."""
     return db.execute(
-        f"""select w.phase, coalesce(m."{column}"::varchar, 'unknown') as value, count(*), sum(repeats)::bigint,
-                count(*) filter (repeats > 0), sum(repeats) / nullif(sum(sum(repeats)) over (partition by w.phase), 0)
-            from weights w join measured m using (part, row) group by all order by 1, 4 desc, 2"""
+        f"""with uses as (
+                select w.phase, coalesce(m."{column}"::varchar, 'unknown') as value, count(*) as kept,
+                    sum(repeats)::bigint as uses, count(*) filter (repeats > 0) as used
+                from weights w join measured m using (part, row) group by w.phase, value
+            )
+            select *, uses / nullif(sum(uses) over (partition by phase), 0) from uses order by phase, uses desc, value
+        """
     ).fetchall()
 
 
