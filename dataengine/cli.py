@@ -129,9 +129,9 @@ def train(
     overrides: Overrides = None,
 ) -> None:
     """Train the MMDiT on shards. Resumes from its last checkpoint."""
-    from dataengine import training
+    from dataengine import handoff
 
-    training.train(config, overrides or [], _console())
+    handoff.train(config, overrides or [], _console())
 
 
 @app.command()
@@ -148,9 +148,9 @@ def sample(
     seed: Annotated[int, typer.Option(help="The first picture's seed; the next counts up.")] = 0,
 ) -> None:
     """Draw pictures from a checkpoint."""
-    from dataengine import training
+    from dataengine import handoff
 
-    training.sample(checkpoint, prompts, out, size, count, steps, guidance, seed, _console())
+    handoff.sample(checkpoint, prompts, out, size, count, steps, guidance, seed, _console())
 
 
 @app.command()

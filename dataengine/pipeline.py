@@ -278,7 +278,7 @@ class Pipeline:
 
     def _train(self) -> None:
         """Hand the shards to the trainer. It keeps its own checkpoints and resumes from them."""
-        from dataengine.training import train_run
+        from dataengine.handoff import train_run
 
         train_run(self.run, str(self.manifest.train), self.state, self.reporter)
 
