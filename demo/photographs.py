@@ -10,6 +10,7 @@ packages give the same bytes.
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -102,25 +103,8 @@ def rotated() -> bytes:
 def text_dense() -> bytes:
     """More text than a picture of this size can show."""
     image = Image.new("RGB", (720, 720), "white")
-    words = [
-        "the",
-        "quick",
-        "brown",
-        "fox",
-        "jumps",
-        "over",
-        "the",
-        "lazy",
-        "dog",
-        "and",
-        "runs",
-        "into",
-        "the",
-        "dark",
-        "green",
-        "forest",
-    ]
     draw = ImageDraw.Draw(image)
+    words = re.findall(r"\w+", text_dense.__doc__ or "")
     font = ImageFont.load_default(9)
     for line in range(62):
         text = " ".join(words[(line * 7 + i) % len(words)] for i in range(32))
