@@ -25,6 +25,7 @@ class DataConfig(Config):
 
     path: str  # a file, a folder (with all below it), a glob, or a URL of any of these
     phase: int | None = None  # only rows whose `phase` column says so; files without that column are taken whole
+    limit: int | None = Field(None, ge=1)  # only so many rows, the first in the order of the files' names
     resolution: int = Field(256, ge=1)  # pictures are brought to about resolution² pixels
     aspects: tuple[str, ...] = ASPECTS  # the buckets, width:height
     image: str = "image"  # the column of encoded images: struct{bytes, …} or plain binary

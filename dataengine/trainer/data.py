@@ -89,7 +89,7 @@ class Reader:
         self.batch = batch
         self.seed = seed
         self.sizes = {aspect: bucket_size(config.resolution, aspect, patch) for aspect in config.aspects}
-        self.shards = Shards(config.path, config.image, config.caption, config.phase)
+        self.shards = Shards(config.path, config.image, config.caption, config.phase, config.limit)
         self._cache: dict[Place, np.ndarray] = {}
         self._cached_bytes = 0
 

@@ -57,7 +57,7 @@ class MMDiT(nn.Module):
         self.axes = config.axes
         width = config.width
         self.img_in = nn.Linear(token_channels, width)
-        self.txt_norm = nn.RMSNorm(text_channels, eps=EPSILON)
+        self.txt_norm = RMSNorm(text_channels)
         self.txt_in = nn.Linear(text_channels, width)
         self.time_text_embed = TimestepEmbedding(width)
         self.transformer_blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.layers))
@@ -141,8 +141,8 @@ class JointAttention(nn.Module):
         head_channels = width // heads
         self.to_q, self.to_k, self.to_v = (nn.Linear(width, width) for _ in range(3))
         self.add_q_proj, self.add_k_proj, self.add_v_proj = (nn.Linear(width, width) for _ in range(3))
-        self.norm_q, self.norm_k = (nn.RMSNorm(head_channels, eps=EPSILON) for _ in range(2))
-        self.norm_added_q, self.norm_added_k = (nn.RMSNorm(head_channels, eps=EPSILON) for _ in range(2))
+        self.norm_q, self.norm_k = (RMSNorm(head_channels) for _ in range(2))
+        self.norm_added_q, self.norm_added_k = (RMSNorm(head_channels) for _ in range(2))
         self.to_out = nn.ModuleList([nn.Linear(width, width)])
         self.to_add_out = nn.Linear(width, width)
 
@@ -161,6 +161,17 @@ class JointAttention(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, width) → (B, L, heads, channels)"""
         return x.unflatten(-1, (self.heads, -1))
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm with a learned scale, computed in fp32 whatever comes in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), EPSILON).to(x.dtype)
 
 
 class MLP(nn.Module):

@@ -8,7 +8,7 @@ an image column are no shards; of these only an index (the columns of `schema.IN
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import fsspec
 import pyarrow as pa
@@ -30,7 +30,7 @@ class RowGroup:
 
     file: int
     group: int
-    rows: int  # before the selection of a phase
+    rows: int  # at most: before the selection of a phase
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Rows:
 class Shards:
     """All shards below a path. Opening reads each file's footer once; nothing else is held."""
 
-    def __init__(self, path: str, image: str, caption: str, phase: int | None) -> None:
+    def __init__(self, path: str, image: str, caption: str, phase: int | None, limit: int | None = None) -> None:
         self.path, self.image, self.caption, self.phase = path, image, caption, phase
         self._filesystem, self.files = _find(path)
         self.groups: list[RowGroup] = []
@@ -86,6 +86,8 @@ class Shards:
                 message = f"{path}: no rows of phase {phase}; there are {', '.join(sorted(other_phases))}"
                 raise ManifestError(message, "set data.phase to one of these, or leave it out to take all")
             raise ManifestError(f"{path}: its Parquet files hold no rows", "pack shards first, or check data.path")
+        if limit is not None:
+            self.groups = _first(self.groups, limit)
         self.rows = sum(group.rows for group in self.groups)
         self.listing = self._digest()
 
@@ -104,6 +106,7 @@ class Shards:
             table = file.read_row_group(group.group, columns=wanted)
         if self.phase is not None and "phase" in table.column_names:
             table = table.filter(pc.equal(table["phase"], self.phase))
+        table = table.slice(0, group.rows)
         images = table[self.image]
         buckets = table["bucket"].cast(pa.string()) if "bucket" in table.column_names else pa.nulls(len(table))
         encoded = pc.struct_field(images, "bytes") if nested else images
@@ -175,6 +178,16 @@ def _find(path: str) -> tuple[fsspec.AbstractFileSystem, list[str]]:
     if not found:
         raise ManifestError(f"{path}: no Parquet file here", "data.path is a file, a folder, a glob, or a URL of these")
     return filesystem, sorted(found)
+
+
+def _first(groups: Sequence[RowGroup], limit: int) -> list[RowGroup]:
+    """The row groups that hold the first `limit` rows, the last one cut to size."""
+    kept: list[RowGroup] = []
+    for group in groups:
+        if limit > 0:
+            kept.append(replace(group, rows=min(group.rows, limit)))
+            limit -= group.rows
+    return kept
 
 
 def _shared_folder(files: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from dataengine.config import Config
+from dataengine.trainer.mmdit import RMSNorm
 from dataengine.trainer.rope import Rotation, rotate, rotation
 
 START = 256
@@ -46,8 +47,8 @@ class ByteEncoder(nn.Module):
         self.head_channels = config.width // config.heads
         self.embedding = nn.Embedding(VOCABULARY, config.width)
         self.layers = nn.ModuleList(EncoderLayer(config.width, config.heads) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.width)
-        nn.init.normal_(self.embedding.weight, std=0.02)
+        self.norm = RMSNorm(config.width)
+        nn.init.normal_(self.embedding.weight)  # as large as what the layers add, so that bytes stay recognisable
 
     def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
         """States (B, T, width), and mask (B, T); the mask is None when all captions are equally long."""
@@ -68,10 +69,10 @@ class EncoderLayer(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.attention_norm = nn.RMSNorm(width)
+        self.attention_norm = RMSNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        self.mlp_norm = nn.RMSNorm(width)
+        self.mlp_norm = RMSNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, states: Tensor, turn: Rotation, mask: Tensor | None) -> Tensor:
