@@ -1,0 +1,124 @@
+import math
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from dataengine.trainer.flow import (
+    FlowConfig,
+    draw_sigma,
+    euler,
+    flow_loss,
+    guide,
+    noised,
+    shift,
+    sigma_schedule,
+    velocity,
+)
+
+RELEASED = FlowConfig()
+
+
+@pytest.fixture
+def pair() -> tuple[torch.Tensor, torch.Tensor]:
+    clean, noise = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0)).unbind(0)
+    return clean, noise
+
+
+def test_level_zero_is_the_picture_and_level_one_the_noise(pair):
+    clean, noise = pair
+    assert torch.equal(noised(clean, noise, torch.zeros(3)), clean)
+    assert torch.equal(noised(clean, noise, torch.ones(3)), noise)
+
+
+def test_the_velocity_is_the_derivative_of_the_path(pair):
+    clean, noise = pair
+    low, high = torch.full((3,), 0.3), torch.full((3,), 0.5)
+    slope = (noised(clean, noise, high) - noised(clean, noise, low)) / 0.2
+    torch.testing.assert_close(slope, velocity(clean, noise), rtol=1e-4, atol=1e-4)
+
+
+def test_each_sample_of_a_batch_has_its_own_level(pair):
+    clean, noise = pair
+    mixed = noised(clean, noise, torch.tensor([0.0, 1.0, 0.5]))
+    assert torch.equal(mixed[0], clean[0]) and torch.equal(mixed[1], noise[1])
+
+
+def test_the_loss_is_zero_for_the_true_velocity_only(pair):
+    clean, noise = pair
+    assert flow_loss(noise - clean, clean, noise) == 0
+    assert flow_loss(noise - clean + 0.5, clean, noise).item() == pytest.approx(0.25, rel=1e-5)
+
+
+@pytest.mark.parametrize(("tokens", "mu"), [(256, 0.5), (4096, 0.6935), (6889, 0.8344), (8192, 0.9)])
+def test_the_shift_grows_with_the_picture_as_in_the_released_scheduler(tokens, mu):
+    assert RELEASED.exponent(tokens) == pytest.approx(mu, abs=1e-4)
+
+
+def test_the_shift_multiplies_the_odds_and_keeps_the_ends():
+    sigma = torch.tensor([0.0, 0.2, 0.5, 1.0])
+    moved = shift(sigma, 0.7)
+    assert moved[0] == 0 and moved[3] == 1
+    odds = moved[1:3] / (1 - moved[1:3]) / (sigma[1:3] / (1 - sigma[1:3]))
+    torch.testing.assert_close(odds, torch.full((2,), math.exp(0.7)))
+
+
+@pytest.mark.parametrize("tokens", [256, 4096, 6889])
+@pytest.mark.parametrize("steps", [4, 50])
+def test_the_schedule_equals_the_released_schedulers(steps, tokens):
+    theirs = FlowMatchEulerDiscreteScheduler(
+        base_image_seq_len=256,
+        max_image_seq_len=8192,
+        base_shift=0.5,
+        max_shift=0.9,
+        shift_terminal=0.02,
+        use_dynamic_shifting=True,
+        time_shift_type="exponential",
+    )
+    grid = [1 - i * (1 - 1 / steps) / (steps - 1) for i in range(steps)]
+    theirs.set_timesteps(sigmas=grid, mu=RELEASED.exponent(tokens))
+    torch.testing.assert_close(sigma_schedule(steps, tokens, RELEASED), theirs.sigmas, rtol=1e-5, atol=1e-6)
+
+
+def test_one_step_goes_from_noise_to_picture_at_once():
+    assert sigma_schedule(1, 256, RELEASED).tolist() == [1.0, 0.0]
+
+
+def test_drawn_levels_are_logit_normal_about_the_shifted_centre_and_follow_their_seed():
+    def drawn(seed: int) -> torch.Tensor:
+        return draw_sigma(20_000, 256, RELEASED, torch.Generator().manual_seed(seed))
+
+    logits = torch.logit(drawn(0))
+    assert logits.mean().item() == pytest.approx(0.5, abs=0.03)  # the shift adds mu to the logit
+    assert logits.std().item() == pytest.approx(1.0, abs=0.03)
+    assert torch.equal(drawn(0), drawn(0)) and not torch.equal(drawn(0), drawn(1))
+
+
+@pytest.mark.parametrize("steps", [1, 3, 20])
+def test_euler_follows_a_straight_path_exactly(pair, steps):
+    clean, noise = pair
+    drawn = euler(lambda x, sigma: noise - clean, noise, sigma_schedule(steps, 256, RELEASED))
+    torch.testing.assert_close(drawn, clean, rtol=1e-4, atol=1e-5)
+
+
+def test_euler_asks_at_the_scheduled_levels(pair):
+    clean, noise = pair
+    asked: list[float] = []
+
+    def predict(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        torch.testing.assert_close(x, noised(clean, noise, sigma), rtol=1e-4, atol=1e-5)
+        asked.append(sigma[0].item())
+        return noise - clean
+
+    sigmas = sigma_schedule(7, 256, RELEASED)
+    euler(predict, noise, sigmas)
+    assert asked == sigmas[:-1].tolist()
+
+
+def test_guidance_turns_the_velocity_but_keeps_each_tokens_length(pair):
+    positive, negative = pair
+    guided = guide(positive, negative, 4.0)
+    torch.testing.assert_close(guided.norm(dim=-1), positive.norm(dim=-1))
+    straight = negative + 4.0 * (positive - negative)
+    torch.testing.assert_close(torch.cosine_similarity(guided, straight, dim=-1), torch.ones(3, 5))
+    torch.testing.assert_close(guide(positive, negative, 1.0), positive)
