@@ -12,7 +12,7 @@ Costs: a pass over the footers at the start; in memory, one window of encoded ro
 queues and the cache. Shuffling is as good as the window is large beside a row group: shards whose row groups are small
 (some hundred rows) mix best.
 
-A row that cannot be used (no image, no caption, broken data) is passed over, counted and, in the first epoch, logged.
+A row that cannot be used (no image, no caption, broken data) is passed over and counted each epoch, and logged once.
 """
 
 import itertools
@@ -92,6 +92,7 @@ class Reader:
         self.shards = Shards(config.path, config.image, config.caption, config.phase, config.limit)
         self._cache: dict[Place, np.ndarray] = {}
         self._cached_bytes = 0
+        self._told: set[Place] = set()
 
     def resume(self, state: ReaderState) -> ReaderState:
         """The state to go on from: `state` itself, or a new epoch when the files are no longer those it knew."""
@@ -114,10 +115,10 @@ class Reader:
                     aspect = self._aspect(row)
                     queues[aspect].append(self._decoding(row, aspect, pool))
                 except SampleError as error:
-                    skipped += self._skip(row.place, error, epoch)
+                    skipped += self._skip(row.place, error)
                 else:
                     if len(queues[aspect]) == self.batch:
-                        skipped += self._drop_broken(queues[aspect], epoch)
+                        skipped += self._drop_broken(queues[aspect])
                     if len(queues[aspect]) == self.batch:
                         full, queues[aspect] = queues[aspect], []
                         fruitless = 0
@@ -129,7 +130,7 @@ class Reader:
                             state=ReaderState(epoch, window, position + 1, skipped, waiting, self.shards.listing),
                         )
                 if fruitless and fruitless % self.shards.rows == 0:  # an epoch without a batch: is there any picture?
-                    skipped += sum(self._drop_broken(waiting, epoch) for waiting in queues.values())
+                    skipped += sum(self._drop_broken(waiting) for waiting in queues.values())
                     if not any(queues.values()):
                         raise self._unusable(skipped)
 
@@ -141,7 +142,7 @@ class Reader:
             for window, groups in enumerate(self._windows(epoch)):
                 if window < first_window:
                     continue
-                places = [(read, index) for read in self._read(groups, epoch) for index in range(len(read))]
+                places = [(read, index) for read in self._read(groups) for index in range(len(read))]
                 order = np.random.default_rng([self.seed, epoch, window]).permutation(len(places))
                 rows += len(order)
                 for position in range(first_row, len(order)):
@@ -164,15 +165,17 @@ class Reader:
             rows += self.shards.groups[index].rows
         return windows
 
-    def _read(self, groups: list[RowGroup], epoch: int) -> Iterator[Rows]:
+    def _read(self, groups: list[RowGroup]) -> Iterator[Rows]:
         for group in groups:
             try:
                 yield self.shards.read(group)
             except (OSError, pa.ArrowException) as error:
-                if epoch == 0:
+                rows = Rows.broken(group)
+                if rows[0].place not in self._told:
+                    self._told.update(rows[index].place for index in range(len(rows)))
                     name = f"{self.shards.files[group.file]}, row group {group.group}"
                     log.warning("%s cannot be read, its %d rows are passed over: %s", name, group.rows, error)
-                yield Rows.broken(group)
+                yield rows
 
     def _aspect(self, row: Row) -> str:
         """The row's bucket. Raises SampleError when the row cannot be used at all."""
@@ -198,18 +201,19 @@ class Reader:
             self._cached_bytes += pixels.nbytes
         return pixels
 
-    def _drop_broken(self, waiting: list[Waiting], epoch: int) -> int:
+    def _drop_broken(self, waiting: list[Waiting]) -> int:
         """Take out of a queue what did not decode, and say how many these were."""
         broken = [(item, error) for item in waiting if (error := item.pixels.exception()) is not None]
         for item, error in broken:
             if not isinstance(error, SampleError):
                 raise error
-            self._skip(item.place, error, epoch)
+            self._skip(item.place, error)
             waiting.remove(item)
         return len(broken)
 
-    def _skip(self, place: Place, error: SampleError, epoch: int) -> int:
-        if epoch == 0:
+    def _skip(self, place: Place, error: SampleError) -> int:
+        if place not in self._told:
+            self._told.add(place)
             log.warning("passed over %s: %s", self.shards.name(place), error.message)
         return 1
 

@@ -168,7 +168,7 @@ def _find(path: str) -> tuple[fsspec.AbstractFileSystem, list[str]]:
     filesystem, root = fsspec.core.url_to_fs(path)
     try:
         if any(character in root for character in "*?["):
-            found = filesystem.glob(root)
+            found = [file for file, info in filesystem.glob(root, detail=True).items() if info["type"] == "file"]
         elif filesystem.isfile(root):
             found = [root]
         else:
