@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
+import platformdirs
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -41,6 +42,12 @@ def parse_size(value: int | str) -> int:
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 """A configuration value in bytes."""
+
+
+def cache_folder(name: str) -> Path:
+    """Where what was fetched or unpacked for `name` is kept: below $DATAENGINE_CACHE, or the user's cache folder."""
+    root = os.environ.get("DATAENGINE_CACHE")
+    return (Path(root) if root else Path(platformdirs.user_cache_dir("dataengine"))) / name
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
