@@ -1,7 +1,7 @@
 """Pictures from a checkpoint: prompts in, PNG files and one grid of them all out.
 
-Drawing uses the averaged weights. Each picture has a noise of its own, seeded by the seed and the picture's number, so
-it does not depend on what else is drawn beside it. Prompt and seed are written into each file.
+Drawing uses the averaged weights. Each picture has a noise of its own: the first is seeded by `seed`, the next by
+`seed + 1`, and so on; so it does not depend on what is drawn beside it. Prompt and seed are written into each file.
 """
 
 import math
@@ -56,7 +56,7 @@ def sample(
         for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
             note = PngImagePlugin.PngInfo()
             note.add_itxt("prompt", caption)
-            note.add_text("seed", f"{seed}, picture {index}")
+            note.add_text("seed", str(seed + index))
             files.append(out / f"{index // count:03d}-{index % count}.png")
             to_image(picture).save(files[-1], pnginfo=note)
         files.append(out / "grid.png")
@@ -86,7 +86,7 @@ def draw(
         )
     device = next(model.parameters()).device
     tokens, channels = size[0] // patch * (size[1] // patch), model.transformer.img_in.in_features
-    noise = torch.stack([_noise(seed, index, tokens, channels) for index in range(len(captions))])
+    noise = torch.stack([_noise(seed + index, tokens, channels) for index in range(len(captions))])
     sigmas = sigma_schedule(steps, tokens, flow)
 
     drawn = []
@@ -120,7 +120,7 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
 
 
-def _noise(seed: int, index: int, tokens: int, channels: int) -> Tensor:
+def _noise(seed: int, tokens: int, channels: int) -> Tensor:
     """(tokens, channels), drawn on the CPU so that every device starts from the same picture."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + index)
+    generator = torch.Generator().manual_seed(seed)
     return torch.randn(tokens, channels, generator=generator)

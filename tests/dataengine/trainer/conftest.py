@@ -70,8 +70,17 @@ def write_shard(path: Path, rows: Sequence[dict[str, object]], group: int = 4) -
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
+    return write_shards(tmp_path / "shards")
+
+
+@pytest.fixture(scope="module")
+def module_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as `shards`, for tests that only read."""
+    return write_shards(tmp_path_factory.mktemp("run") / "shards")
+
+
+def write_shards(root: Path) -> Path:
     """RUN/shards with 22 square and 13 wide samples of phase 256, 6 square ones of phase 640, and an index."""
-    root = tmp_path / "shards"
     files = {
         "256/1x1/shard-00000.parquet": [sample_row(seed, "1x1", (48, 48)) for seed in range(12)],
         "256/1x1/shard-00001.parquet": [sample_row(seed, "1x1", (48, 48)) for seed in range(12, 22)],

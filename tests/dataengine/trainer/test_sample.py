@@ -20,7 +20,7 @@ def test_it_writes_a_file_a_picture_and_a_grid_and_says_in_the_file_what_was_ask
     assert [file.name for file in files] == ["000-0.png", "000-1.png", "001-0.png", "001-1.png", "grid.png"]
     with Image.open(files[1]) as picture:
         assert picture.size == (16, 16)
-        assert (picture.text["prompt"], picture.text["seed"]) == ("red 字", "7, picture 1")
+        assert (picture.text["prompt"], picture.text["seed"]) == ("red 字", "8")
     with Image.open(files[-1]) as sheet:
         assert sheet.size == (2 * 16 + 2, 2 * 16 + 2)
 
