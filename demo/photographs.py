@@ -94,10 +94,15 @@ def truncated() -> bytes:
 
 def rotated() -> bytes:
     """Stored on its side, with the EXIF tag that turns it upright."""
-    image = Image.open(package_file("sklearn/flower.jpg")).transpose(Image.Transpose.ROTATE_90)
+    image = Image.open(package_file("sklearn/china.jpg")).crop((0, 60, 330, 420)).transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6
     return jpeg(image, exif=exif)
+
+
+def blurred() -> bytes:
+    image = Image.open(package_file("skimage/motorcycle_left.png")).crop((0, 0, 400, 330))
+    return jpeg(image.filter(ImageFilter.GaussianBlur(9)))
 
 
 def text_dense() -> bytes:
@@ -114,7 +119,7 @@ def text_dense() -> bytes:
 
 def exposed(factor: float) -> Callable[[], bytes]:
     def make() -> bytes:
-        image = np.asarray(Image.open(package_file("skimage/coffee.png")).convert("RGB"))
+        image = np.asarray(Image.open(package_file("skimage/coffee.png")).convert("RGB").crop((200, 20, 600, 320)))
         return jpeg(Image.fromarray(np.clip(image * factor, 0, 255).astype(np.uint8)))
 
     return make
@@ -148,7 +153,7 @@ MADE: dict[str, Callable[[], bytes]] = {
     "dark.jpg": exposed(0.05),
     "overexposed.jpg": exposed(8.0),
     "noise.jpg": noise,
-    "blurred.jpg": lambda: jpeg(Image.open(package_file("sklearn/china.jpg")).filter(ImageFilter.GaussianBlur(12))),
+    "blurred.jpg": blurred,
     "copy of flower.jpg": lambda: package_file("sklearn/flower.jpg").read_bytes(),
     "china re-encoded.jpg": lambda: jpeg(Image.open(package_file("sklearn/china.jpg")), quality=60),
     "rotated.jpg": rotated,
