@@ -9,10 +9,13 @@ instead of being tried for ever.
 import logging
 import os
 import pickle
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dataengine.errors import DataEngineError, RunError, StageError
@@ -89,10 +92,30 @@ def start_ray(address: str | None = None) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes back as a report or an exception
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": True}
-    if address:
-        ray.init(address=address, **options)
-    else:
-        ray.init(include_dashboard=False, object_store_memory=_OBJECT_STORE, **options)
+    if not address:
+        options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+    with _native_stderr_hidden():
+        try:
+            ray.init(address=address, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = f"the cluster at {address}" if address else "a cluster on this machine"
+            raise RunError(
+                f"Ray cannot reach {where}: {error}", "check the address, or leave it out to run here"
+            ) from None
+
+
+@contextmanager
+def _native_stderr_hidden() -> Iterator[None]:
+    """Ray's core announces on the process's stderr that its log level was set; exceptions come through all the same."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def run_tasks(

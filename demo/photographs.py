@@ -107,7 +107,7 @@ def blurred() -> bytes:
 
 def text_dense() -> bytes:
     """More text than a picture of this size can show."""
-    image = Image.new("RGB", (720, 720), "white")
+    image = Image.new("RGB", (720, 720), (238, 232, 218))
     draw = ImageDraw.Draw(image)
     words = re.findall(r"\w+", text_dense.__doc__ or "")
     font = ImageFont.load_default(9)
