@@ -17,8 +17,8 @@ THETA = 10_000.0
 
 Grid = tuple[int, int, int]
 """An image as frames, rows and columns of tokens."""
-Rotation = tuple[Tensor, Tensor]
-"""Cosine and sine, each fp32 (batch, tokens, 1, head_dim / 2)."""
+Rotation = Tensor
+"""exp(i · angle), complex64 (batch, tokens, 1, head_dim / 2). The complex product takes half the time of its parts."""
 
 
 def image_positions(grids: Sequence[Grid]) -> Tensor:
@@ -44,22 +44,20 @@ def joint_positions(grids: Sequence[Sequence[Grid]], text_length: int) -> Tensor
 def rotation(positions: Tensor, axes: Sequence[int], theta: float = THETA) -> Rotation:
     """The angles of each token: axis a gives axes[a] / 2 of them, at frequencies theta^(−2j / axes[a]).
 
-    positions: (batch, tokens, len(axes)) → cos, sin of (batch, tokens, 1, sum(axes) / 2); 1 is for the heads.
+    positions: (batch, tokens, len(axes)) → (batch, tokens, 1, sum(axes) / 2); 1 is for the heads.
     """
     angles = []
     for axis, size in enumerate(axes):
         exponents = torch.arange(0, size, 2, device=positions.device, dtype=torch.float32) / size
         angles.append(positions[..., axis, None].float() / theta**exponents)
     angle = torch.cat(angles, dim=-1).unsqueeze(-2)
-    return angle.cos(), angle.sin()
+    return torch.polar(torch.ones_like(angle), angle)
 
 
 def rotate(x: Tensor, by: Rotation) -> Tensor:
     """Turn each adjacent pair of channels of x (batch, tokens, heads, head_dim) by its angle, in fp32."""
-    cos, sin = by
-    real, imaginary = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack([real * cos - imaginary * sin, real * sin + imaginary * cos], dim=-1)
-    return turned.flatten(-2).to(x.dtype)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * by).flatten(-2).to(x.dtype)
 
 
 def _grid_positions(index: int, grid: Grid) -> Tensor:

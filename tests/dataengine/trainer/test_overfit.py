@@ -25,7 +25,7 @@ def overfit(module_shards, tmp_path_factory) -> tuple[TrainResult, TrainConfig]:
             "out": str(tmp_path_factory.mktemp("overfit")),
             "data": {"path": str(module_shards), "phase": 256, "limit": 8, "resolution": 16},
             "steps": 700,
-            "batch": 32,
+            "batch": 16,
             "caption_dropout": 0.0,
             "model": {
                 "patch": 4,
@@ -77,7 +77,7 @@ def test_the_loss_ends_near_zero(overfit, model, eight):
     result, config = overfit
     untrained = held_loss(TextToImage(config.model), eight, eight.captions)
     assert untrained > 1.0
-    assert held_loss(model, eight, eight.captions) < 0.03 * untrained
+    assert held_loss(model, eight, eight.captions) < 0.04 * untrained
     assert result.last_loss < 0.005 * result.first_loss
 
 
