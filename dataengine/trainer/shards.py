@@ -165,15 +165,15 @@ class Shards:
 
 def _find(path: str) -> tuple[fsspec.AbstractFileSystem, list[str]]:
     """The file system and the sorted Parquet files that a path, a folder, a glob or a URL stands for."""
-    filesystem, root = fsspec.core.url_to_fs(path)
     try:
+        filesystem, root = fsspec.core.url_to_fs(path)
         if any(character in root for character in "*?["):
             found = [file for file, info in filesystem.glob(root, detail=True).items() if info["type"] == "file"]
         elif filesystem.isfile(root):
             found = [root]
         else:
             found = [file for file in filesystem.find(root) if file.endswith(".parquet")]
-    except OSError as error:
+    except (OSError, ImportError, ValueError) as error:  # the last two: a protocol not installed, or not known
         raise ManifestError(f"{path}: cannot be listed: {error}", "check data.path and its permissions") from None
     if not found:
         raise ManifestError(f"{path}: no Parquet file here", "data.path is a file, a folder, a glob, or a URL of these")

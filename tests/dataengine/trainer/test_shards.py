@@ -129,6 +129,11 @@ def test_nothing_to_read_is_said_with_the_path(tmp_path):
         opened(tmp_path / "nowhere")
 
 
+def test_an_unknown_protocol_is_a_message_not_a_traceback():
+    with pytest.raises(ManifestError, match="nowhere://bucket/shards: cannot be listed"):
+        opened("nowhere://bucket/shards")
+
+
 def test_a_truncated_file_is_named(shards):
     file = shards / "256/1x1/shard-00000.parquet"
     file.write_bytes(file.read_bytes()[:-20])
