@@ -30,6 +30,7 @@ class DataConfig(Config):
     aspects: tuple[str, ...] = ASPECTS  # the buckets, width:height
     image: str = "image"  # the column of encoded images: struct{bytes, …} or plain binary
     caption: str = "caption"
+    uncaptioned: Literal["skip", "empty"] = "skip"  # rows without a caption: passed over, or trained unconditionally
     shuffle: int = Field(1024, ge=1)  # rows held, encoded, to be shuffled among each other
     workers: int = Field(1, ge=1)  # decoding threads
     cache: int = Field(64_000_000, ge=0)  # bytes of resized pictures kept, so that a small set is decoded once

@@ -179,7 +179,7 @@ class Reader:
 
     def _aspect(self, row: Row) -> str:
         """The row's bucket. Raises SampleError when the row cannot be used at all."""
-        if not row.caption:
+        if not row.caption and self.config.uncaptioned == "skip":
             raise SampleError("no caption")
         if not row.encoded:
             raise SampleError("no image")

@@ -145,6 +145,13 @@ def test_rows_that_cannot_be_used_are_passed_over_counted_and_named_once(tmp_pat
     assert "no caption" in caplog.text
 
 
+def test_rows_without_a_caption_are_trained_unconditionally_when_asked_for(tmp_path, picture):
+    write(tmp_path / "some.parquet", [picture(i) for i in range(4)], ["a", None, "", "d"])
+    batch = take(1, reader(tmp_path, uncaptioned="empty"))[0]
+    assert sorted(batch.captions) == ["", "", "a", "d"]
+    assert batch.state.skipped == 0
+
+
 def test_reading_over_bad_rows_goes_on_exactly_too(tmp_path, picture):
     images = [picture(i) if i % 3 else picture(i)[:150] for i in range(24)]
     write(tmp_path / "mixed.parquet", images, [str(i) for i in range(24)])
