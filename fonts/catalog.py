@@ -19,11 +19,20 @@ CATALOG = Path(__file__).with_name("catalog.toml")
 
 # Characters that shape or join others and never have a glyph of their own: joiners, marks of direction, selectors.
 _INVISIBLE = frozenset(
-    [0x00AD, 0x034F, 0x061C, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF]
-    + list(range(0x202A, 0x202F))
-    + list(range(0x2066, 0x206A))
-    + list(range(0xFE00, 0xFE10))
-    + list(range(0xE0100, 0xE01F0))
+    code
+    for first, last in [
+        (0x00AD, 0x00AD),
+        (0x034F, 0x034F),
+        (0x061C, 0x061C),
+        (0x200B, 0x200F),
+        (0x202A, 0x202E),
+        (0x2060, 0x2060),
+        (0x2066, 0x2069),
+        (0xFE00, 0xFE0F),
+        (0xFEFF, 0xFEFF),
+        (0xE0100, 0xE01EF),
+    ]
+    for code in range(first, last + 1)
 )
 
 
@@ -90,6 +99,11 @@ def uncovered(family: Family, text: str) -> list[str]:
     """The characters of a text that a family cannot write, each once, in order; joiners and selectors need no glyph."""
     have = coverage(family)
     return list(dict.fromkeys(c for c in text if ord(c) not in have and ord(c) not in _INVISIBLE and c not in "\n\t"))
+
+
+def is_invisible(text: str) -> bool:
+    """Whether a text is nothing but joiners, selectors and marks of direction."""
+    return all(ord(c) in _INVISIBLE for c in text)
 
 
 def files_of(wanted: Iterable[Family]) -> Sequence[Path]:
