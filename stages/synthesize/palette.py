@@ -1,0 +1,98 @@
+"""Colours of a page: a background and an ink that can be read on it, with the names that captions use."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Colour = tuple[int, int, int]
+
+COLOURS: dict[str, Colour] = {
+    "white": (255, 255, 255),
+    "ivory": (252, 248, 236),
+    "cream": (248, 239, 217),
+    "light grey": (232, 234, 237),
+    "pale blue": (221, 234, 246),
+    "mint green": (219, 240, 228),
+    "pale pink": (250, 227, 227),
+    "sand": (232, 220, 196),
+    "lavender": (232, 226, 245),
+    "light yellow": (253, 244, 196),
+    "sky blue": (164, 205, 238),
+    "mustard yellow": (230, 180, 60),
+    "orange": (238, 140, 62),
+    "black": (17, 17, 19),
+    "charcoal": (44, 47, 54),
+    "navy blue": (20, 33, 78),
+    "royal blue": (36, 72, 180),
+    "forest green": (22, 66, 46),
+    "teal": (10, 92, 98),
+    "burgundy": (104, 20, 40),
+    "crimson": (176, 28, 46),
+    "dark brown": (66, 42, 28),
+    "plum": (78, 32, 86),
+}
+
+
+@dataclass(frozen=True)
+class Palette:
+    """A background (its two ends, equal when it is flat) and an ink. `contrast` is WCAG's, of the worse end."""
+
+    background: str
+    ink: str
+    ends: tuple[Colour, Colour]
+    contrast: float
+
+    @property
+    def flat(self) -> bool:
+        return self.ends[0] == self.ends[1]
+
+
+def luminance(colour: Sequence[int]) -> float:
+    """Relative luminance of an sRGB colour, 0 to 1 (WCAG 2.2)."""
+    c = np.asarray(colour) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a: Sequence[int], b: Sequence[int]) -> float:
+    """WCAG 2.2 contrast ratio of two colours, 1 to 21."""
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def choose(rng: np.random.Generator, least_contrast: float) -> Palette:
+    """A background, flat or a soft gradient, and one of the inks that reach `least_contrast` on all of it."""
+    names = list(COLOURS)
+    background = names[int(rng.integers(len(names)))]
+    base = COLOURS[background]
+    ends = (base, base) if rng.random() < 0.6 else (base, _shifted(base, rng))
+    ratios = {name: min(contrast(COLOURS[name], end) for end in ends) for name in names}
+    readable = [name for name, ratio in ratios.items() if ratio >= least_contrast] or [
+        max(ratios, key=ratios.__getitem__)
+    ]
+    # Black and white are what most pages are printed in.
+    weights = np.array([4.0 if name in ("black", "charcoal", "white", "ivory") else 1.0 for name in readable])
+    ink = readable[int(rng.choice(len(readable), p=weights / weights.sum()))]
+    return Palette(background, ink, ends, ratios[ink])
+
+
+def _shifted(colour: Colour, rng: np.random.Generator) -> Colour:
+    """A neighbour of the colour: a little lighter or darker, in the same hue."""
+    factor = rng.uniform(0.82, 0.95) if luminance(colour) > 0.2 else rng.uniform(1.15, 1.5)
+    red, green, blue = (int(min(255, round(c * factor))) for c in colour)
+    return red, green, blue
+
+
+def paint(palette: Palette, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    """The background, uint8 (height, width, 3), RGB. A gradient is dithered, so that it shows no bands."""
+    first, last = (np.array(end, np.float32) for end in palette.ends)
+    if palette.flat:
+        return np.broadcast_to(first.astype(np.uint8), (height, width, 3)).copy()
+    angle = rng.uniform(0, 2 * np.pi)
+    across, down = np.cos(angle), np.sin(angle)
+    ramp = np.linspace(-across, across, width)[None] + np.linspace(-down, down, height)[:, None]
+    ramp = ((ramp - ramp.min()) / np.ptp(ramp)).astype(np.float32)[..., None]
+    dither = rng.random((64, 64, 1), dtype=np.float32)
+    noise = np.tile(dither, (height // 64 + 1, width // 64 + 1, 1))[:height, :width]
+    return np.clip(first + (last - first) * ramp + noise, 0, 255).astype(np.uint8)

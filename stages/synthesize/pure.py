@@ -1,0 +1,181 @@
+"""Pure rendering: paragraphs on a clean background, composed so that the type fills its place.
+
+The report's first way of synthesis. If one character of one paragraph cannot be written, or a paragraph does not fit,
+the page is thrown away whole, with its reason. About 20 ms a page of 640 × 640 on one core.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from fontTools.unicodedata import script
+
+from dataengine.errors import SampleError
+from dataengine.sample import Paragraph
+from fonts.catalog import Family
+from stages.synthesize import corpus, palette
+from stages.synthesize.caption import page_caption
+from stages.synthesize.composition import Block, Composition
+from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
+
+# How many characters say what a hundred Latin ones say.
+_DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What one page is to be: everything that was drawn by lot before setting it."""
+
+    language: str
+    width: int
+    height: int
+    composition: Composition
+    palette: palette.Palette
+    heading_family: Family
+    body_family: Family
+    body_weight: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A finished page. pixels: uint8 (height, width, 3), RGB."""
+
+    pixels: np.ndarray
+    paragraphs: tuple[Paragraph, ...]
+    caption: str
+    meta: Mapping[str, Any]
+
+
+def brief(
+    rng: np.random.Generator,
+    *,
+    language: str,
+    source: str,
+    size: tuple[int, int],
+    compositions: Sequence[Composition],
+    families: Sequence[Family],
+    least_contrast: float,
+) -> Brief:
+    """Draw by lot what a page is to be. `source` is the corpus, `families` are those that write the language."""
+    composition = compositions[int(rng.integers(len(compositions)))]
+    body = families[int(rng.integers(len(families)))]
+    heading = families[int(rng.integers(len(families)))] if rng.random() < 0.4 else body
+    regular = [w for w in body.weights if 300 <= w <= 500] or list(body.weights)
+    return Brief(
+        language,
+        *size,
+        composition,
+        palette.choose(rng, least_contrast),
+        heading,
+        body,
+        regular[int(rng.integers(len(regular)))],
+        tuple(_text(rng, block, source, language) for block in composition.blocks),
+    )
+
+
+def _text(rng: np.random.Generator, block: Block, source: str, language: str) -> str:
+    density = _DENSITY.get(language, 1.0)
+    low, high = (max(2, round(n * density)) for n in block.characters)
+    longest = int(rng.integers((low + high) // 2, high + 1))
+    if block.role == "heading":
+        return corpus.heading(source, language, longest, rng)
+    return corpus.passage(source, language, low, longest, rng)
+
+
+def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.Generator) -> Drawn:
+    """Set and draw a page; no type is smaller than `smallest` pixels an em. Raises SampleError when it cannot be."""
+    settings = _fit(setter, page_brief, smallest)
+    width, height = page_brief.width, page_brief.height
+    ink = palette.COLOURS[page_brief.palette.ink]
+    background = palette.paint(page_brief.palette, width, height, rng)
+    composition = page_brief.composition
+    gap = composition.gap * height
+    left, top = (margin * side for margin, side in zip(composition.margins, (width, height), strict=True))
+    total = sum(s.height for s in settings) + gap * (len(settings) - 1)
+    y = (height - total) / 2 if composition.anchor == "middle" else top
+    places = []
+    for setting in settings:
+        places.append(y)
+        y += setting.height + gap
+    if composition.rule:
+        for place in places[1:]:
+            _rule(background, place - gap / 2, width, left, composition, ink)
+    page = Page(background)
+    drawn = [setter.draw(page, s, left, place, ink) for s, place in zip(settings, places, strict=True)]
+    caption = page_caption(
+        layout=composition.name,
+        background=page_brief.palette.background,
+        gradient=not page_brief.palette.flat,
+        ink=page_brief.palette.ink,
+        style=page_brief.body_family.style,
+        language=page_brief.language,
+        paragraphs=[s.text for s in settings],
+        rng=rng,
+    )
+    paragraphs = [_paragraph(s, g, order) for order, (s, g) in enumerate(zip(settings, drawn, strict=True))]
+    meta = {
+        "layout": composition.name,
+        "background": page_brief.palette.background,
+        "ink": page_brief.palette.ink,
+        "contrast": round(page_brief.palette.contrast, 2),
+        "fonts": list(dict.fromkeys(s.style.family.name for s in settings)),
+    }
+    return Drawn(page.pixels(), tuple(paragraphs), caption, meta)
+
+
+def _fit(setter: Typesetter, page_brief: Brief, smallest: float) -> list[Setting]:
+    """Every block at the largest size its share of the column takes."""
+    composition = page_brief.composition
+    side = min(page_brief.width, page_brief.height)
+    column = page_brief.width * (1 - 2 * composition.margins[0])
+    gaps = composition.gap * page_brief.height * (len(composition.blocks) - 1)
+    available = page_brief.height * (1 - 2 * composition.margins[1]) - gaps
+    settings = []
+    for block, text in zip(composition.blocks, page_brief.texts, strict=True):
+        low, high = (max(smallest, share * side) for share in block.size)
+        style = _style(page_brief, block)
+        settings.append(setter.fit(text, page_brief.language, style, column, block.share * available, low, high))
+    return settings
+
+
+def _style(page_brief: Brief, block: Block) -> Style:
+    family = page_brief.heading_family if block.role == "heading" else page_brief.body_family
+    weight = max(w for w in family.weights if w <= 700) if block.bold else page_brief.body_weight
+    if weight not in family.weights:
+        weight = min(family.weights, key=lambda w: abs(w - weight))
+    return Style(family, weight, block.align, block.leading)
+
+
+def _rule(
+    pixels: np.ndarray, y: float, width: int, margin: float, composition: Composition, ink: palette.Colour
+) -> None:
+    """A fine line in the ink's colour: short in a centred composition, as wide as the column otherwise."""
+    thickness = max(1, round(width / 400))
+    centred = composition.anchor == "middle"
+    left, right = (width * 0.42, width * 0.58) if centred else (margin, width - margin)
+    cv2.rectangle(pixels, (round(left), round(y)), (round(right), round(y) + thickness - 1), ink, -1)
+
+
+def _paragraph(setting: Setting, geometry: Geometry, order: int) -> Paragraph:
+    return Paragraph(
+        content=setting.text,
+        language=setting.language,
+        script=_script(setting.text),
+        font=f"{setting.style.family.name} {setting.style.weight}",
+        size=round(setting.size, 2),
+        order=order,
+        lines=geometry.lines,
+        words=geometry.words,
+        characters=geometry.characters,
+    )
+
+
+def _script(text: str) -> str:
+    """The script of most of a text's letters, ISO 15924."""
+    letters = [script(c) for c in text if c.isalpha()]
+    if not letters:
+        raise SampleError("the text has no letters")
+    return max(dict.fromkeys(letters), key=letters.count)
