@@ -87,6 +87,7 @@ COMPOSITIONS = (
             Block("body", 0.36, (0.028, 0.05), (70, 160), leading=1.15),
         ),
         (0.1, 0.09),
+        gap=0.06,
         rule=True,
     ),
 )

@@ -133,12 +133,21 @@ def _fit(setter: Typesetter, page_brief: Brief, smallest: float) -> list[Setting
     column = page_brief.width * (1 - 2 * composition.margins[0])
     gaps = composition.gap * page_brief.height * (len(composition.blocks) - 1)
     available = page_brief.height * (1 - 2 * composition.margins[1]) - gaps
-    settings = []
-    for block, text in zip(composition.blocks, page_brief.texts, strict=True):
+
+    def fit(block: Block, text: str, most: float) -> Setting:
         low, high = (max(smallest, share * side) for share in block.size)
         style = _style(page_brief, block)
-        settings.append(setter.fit(text, page_brief.language, style, column, block.share * available, low, high))
-    return settings
+        height = block.share * available
+        return setter.fit(text, page_brief.language, style, column, height, low, max(low, min(high, most)))
+
+    blocks = list(zip(composition.blocks, page_brief.texts, strict=True))
+    settings = [fit(block, text, np.inf) for block, text in blocks]
+    # Paragraphs of one page are set in one size, that of the fullest.
+    body = min((s.size for s, (block, _) in zip(settings, blocks, strict=True) if block.role == "body"), default=0)
+    return [
+        fit(block, text, body) if block.role == "body" and setting.size > body else setting
+        for setting, (block, text) in zip(settings, blocks, strict=True)
+    ]
 
 
 def _style(page_brief: Brief, block: Block) -> Style:
