@@ -1,6 +1,5 @@
 """What this machine has and lacks for dataengine: packages, system libraries, fonts, corpora, weights, devices."""
 
-import ctypes.util
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,22 +8,14 @@ from importlib.metadata import distributions
 from rich.console import Console
 
 from dataengine.errors import DataEngineError
-from dataengine.stage import find
+from dataengine.stage import Limits, find
 
 _PACKAGES = {
     "ray": "dataengine[engine]",
     "cv2": "dataengine[engine]",
-    "pangocffi": "dataengine[engine]",
     "paddleocr": "dataengine[engine]",
     "rapidocr": "dataengine[engine]",
     "torch": "dataengine[train]",
-}
-_LIBRARIES = {
-    "pango-1.0": "libpango-1.0-0",
-    "pangocairo-1.0": "libpangocairo-1.0-0",
-    "pangoft2-1.0": "libpangoft2-1.0-0",
-    "cairo": "libcairo2",
-    "fontconfig": "libfontconfig1",
 }
 
 
@@ -50,10 +41,6 @@ def checks() -> Iterator[Check]:
         if len(cv2) == 1
         else f"pip uninstall -y {' '.join(cv2)}; pip install --no-deps opencv-contrib-python==4.10.0.84",
     )
-    for library, debian in _LIBRARIES.items():
-        there = ctypes.util.find_library(library) is not None
-        remedy = "" if there else f"apt-get install {debian}, or brew install pango"
-        yield Check(f"lib{library}", "found" if there else "missing", remedy)
     for name in ("ocr", "nsfw"):
         yield _signal(name)
     yield _text()
@@ -89,11 +76,16 @@ def _signal(name: str) -> Check:
 
 
 def _text() -> Check:
+    """Draw one page: libraries, fonts and corpus are all needed for that."""
     try:
-        find("text_set")
+        kind = find("text_set")
+        recipe = {"name": "doctor", "languages": {"en": 1}, "sizes": [[256, 256]]}
+        source = kind("doctor", 0, kind.Params(set=recipe, count=1))
+        pieces = list(source.plan(Limits()))
+        list(source.produce(pieces[0]))
     except DataEngineError as error:
         return Check("text sets", error.message, error.remedy)
-    return Check("text sets", "importable")
+    return Check("text sets", "a page was drawn")
 
 
 def _device() -> Check:
