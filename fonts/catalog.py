@@ -102,8 +102,8 @@ def uncovered(family: Family, text: str) -> list[str]:
 
 
 def is_invisible(text: str) -> bool:
-    """Whether a text is nothing but joiners, selectors and marks of direction."""
-    return all(ord(c) in _INVISIBLE for c in text)
+    """Whether a text is nothing but spaces, joiners, selectors and marks of direction."""
+    return all(c.isspace() or ord(c) in _INVISIBLE for c in text)
 
 
 def files_of(wanted: Iterable[Family]) -> Sequence[Path]:

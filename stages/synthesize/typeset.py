@@ -6,28 +6,27 @@ size of a font is a font of its own to Pango. A character here is a grapheme clu
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
+from math import ceil, exp, log
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-from fontTools.unicodedata import script
 
 from dataengine.errors import SampleError
 from dataengine.sample import Spans
 from fonts import catalog
 from fonts.catalog import Family
+from stages.synthesize import glyphs as glyphs_of
 from stages.synthesize import pango
+from stages.synthesize.glyphs import Font, Glyphs
 from stages.synthesize.pango import SCALE, ffi
 
 _REFERENCE = 48.0  # pixels an em
-_TRIES = 9  # halvings of the range of sizes, to within about 1 %
-_CURSOR, _WORD_START = 1 << 4, 1 << 5  # bits of a PangoLogAttr
+_TRIES = 14  # halvings of the range of sizes
+_LOOSEST = 0.55  # em: a paragraph that would need wider gaps to be justified is set ragged
 _ALIGN = {"start": 0, "center": 1, "end": 2, "justify": 0}
-_UNSPACED = ("Hani", "Hira", "Kana", "Bopo", "Thai")  # scripts written without spaces between words
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Setting:
     size: float
     width: float
     height: float
+    left: float = 0.0  # from the edge of the box it was given to the layout's: centred text is set as narrow as it goes
 
     @property
     def scale(self) -> float:
@@ -73,6 +73,7 @@ class Typesetter:
     def __init__(self, families: Sequence[Family]) -> None:
         self._lib = pango.libraries()
         self._context = pango.context_with(catalog.files_of(families))
+        self._fonts: dict[int, Font] = {}
 
     def fit(
         self, text: str, language: str, style: Style, width: float, height: float, smallest: float, largest: float
@@ -86,26 +87,29 @@ class Typesetter:
             codes = ", ".join(f"U+{ord(c):04X}" for c in missing[:8])
             raise SampleError(f"{style.family.name} cannot write {codes}")
         layout = self._layout(text, language, style)
-        if not self._fits(layout, smallest, width, height):
-            raise SampleError(f"{len(text)} characters do not fit {width:.0f}×{height:.0f} px at {smallest:.0f} px")
-        low, high = np.log(smallest), np.log(largest)
-        if self._fits(layout, largest, width, height):
-            low = high
-        for _ in range(_TRIES):
-            if high - low < 0.01:
-                break
-            middle = (low + high) / 2
-            if self._fits(layout, float(np.exp(middle)), width, height):
-                low = middle
-            else:
-                high = middle
-        size = float(np.exp(low))
-        self._fits(layout, size, width, height)  # leaves the layout at the chosen width
         if self._lib.pango_layout_get_unknown_glyphs_count(layout):
             raise SampleError(f"{style.family.name} has no glyph for a part of the text")
-        _, logical = self._extents(layout)
-        scale = size / _REFERENCE / SCALE
-        return Setting(text, language, style, layout, size, logical.width * scale, logical.height * scale)
+        breaks = glyphs_of.breaks(layout, text, self._font)
+        one_line = self._extents(layout).height / SCALE
+
+        def fits(size: float) -> bool:
+            lines = len(breaks.lines(width * _REFERENCE / size))
+            return lines > 0 and one_line * (1 + (lines - 1) * style.leading) * size / _REFERENCE <= height
+
+        size = _largest(fits, smallest, largest)
+        while size >= smallest:
+            whole = width * _REFERENCE / size
+            if style.align == "justify":
+                self._lib.pango_layout_set_justify(layout, breaks.loosest(whole) <= _LOOSEST * _REFERENCE)
+            for measure in (breaks.narrowest(whole), whole) if style.align == "center" else (whole,):
+                if self._take(layout, measure, height * _REFERENCE / size):
+                    left = (width - measure * size / _REFERENCE) / 2
+                    logical, scale = self._extents(layout), size / _REFERENCE / SCALE
+                    return Setting(
+                        text, language, style, layout, size, logical.width * scale, logical.height * scale, left
+                    )
+            size *= 0.99  # shaped anew at the ends of its lines, it takes a hair more than was foretold
+        raise SampleError(f"{len(text)} characters do not fit {width:.0f}×{height:.0f} px at {smallest:.0f} px")
 
     def _layout(self, text: str, language: str, style: Style) -> Any:
         lib = self._lib
@@ -132,83 +136,50 @@ class Typesetter:
         lib.pango_layout_set_text(layout, encoded, len(encoded))
         return layout
 
-    def _extents(self, layout: Any) -> tuple[Any, Any]:
-        ink, logical = ffi.new("PangoRectangle *"), ffi.new("PangoRectangle *")
-        self._lib.pango_layout_get_extents(layout, ink, logical)
-        return ink, logical
+    def _extents(self, layout: Any) -> Any:
+        logical = ffi.new("PangoRectangle *")
+        self._lib.pango_layout_get_extents(layout, ffi.NULL, logical)
+        return logical
 
-    def _fits(self, layout: Any, size: float, width: float, height: float) -> bool:
-        """Lay out at the width that stands for the box at `size`; whether lines and their number stay inside."""
-        scale = size / _REFERENCE
-        available = int(width / scale * SCALE)
+    def _take(self, layout: Any, width: float, height: float) -> bool:
+        """Lay out at a width in reference pixels; whether the lines stay within it and their number within `height`."""
+        available = ceil(width * SCALE)
         self._lib.pango_layout_set_width(layout, available)
-        _, logical = self._extents(layout)
-        return logical.width <= available and logical.height * scale <= height * SCALE
+        logical = self._extents(layout)
+        return logical.width <= available and logical.height <= height * SCALE
 
-    def draw(self, page: "Page", setting: Setting, x: float, y: float, colour: Sequence[int]) -> Geometry:
+    def draw(
+        self,
+        page: "Page",
+        setting: Setting,
+        x: float,
+        y: float,
+        colour: Sequence[int],
+        only: int | None = None,
+    ) -> Geometry:
         """Draw with the upper left corner of the box at x, y. colour: red, green, blue, 0 to 255.
 
-        Raises SampleError when the text reaches over the edge of the page.
+        `only` draws one character, by its row, and leaves out the rest. Raises SampleError when the text reaches over
+        the edge of the page.
         """
-        lib = self._lib
-        lib.cairo_save(page.cairo)
-        lib.cairo_translate(page.cairo, x, y)
-        lib.cairo_scale(page.cairo, setting.scale, setting.scale)
-        lib.cairo_set_source_rgb(page.cairo, *(c / 255 for c in colour))
-        lib.pango_cairo_show_layout(page.cairo, setting.layout)
-        lib.cairo_restore(page.cairo)
-        geometry = self._geometry(setting, x, y)
-        corners = geometry.characters.quads.reshape(-1, 2)
-        limits = np.array([page.width, page.height], np.float32)
-        if corners.size and ((corners < 0).any() or (corners > limits).any()):
-            raise SampleError("the text reaches over the edge of the page")
-        return geometry
-
-    def _geometry(self, setting: Setting, x: float, y: float) -> Geometry:
-        clusters = self._clusters(setting)
-        graphemes = _graphemes(setting.text, self._log_attributes(setting), clusters)
-        offset = np.array([x, y, x, y])
-        for g in graphemes:
-            g.box = g.box * setting.scale + offset
-        lines = _grouped(graphemes, lambda before, here: before.line != here.line)
-        words = _grouped(graphemes, lambda before, here: here.starts_word or before.line != here.line)
-        return Geometry(
-            _spans([(_line_text(setting.text, line), line) for line in lines], by_line=True),
-            _spans([("".join(g.text for g in word), word) for word in words]),
-            _spans([(g.text, [g]) for g in graphemes]),
+        glyphs = glyphs_of.read(setting.layout, setting.text, self._font)
+        x += setting.left
+        page.draw(glyphs, x, y, setting.scale, colour, only)
+        place = np.tile([x, y], 4)
+        lines, words, characters = (
+            Spans(spans.texts, (spans.quads * setting.scale + place).astype(np.float32))
+            for spans in (glyphs.lines, glyphs.words, glyphs.characters)
         )
+        corners = characters.quads.reshape(-1, 2)
+        if corners.size and ((corners < 0).any() or (corners > [page.width, page.height]).any()):
+            raise SampleError("the text reaches over the edge of the page")
+        return Geometry(lines, words, characters)
 
-    def _log_attributes(self, setting: Setting) -> np.ndarray:
-        """Pango's log attributes, uint32 (characters + 1,)."""
-        count = ffi.new("int *")
-        found = self._lib.pango_layout_get_log_attrs_readonly(setting.layout, count)
-        return np.frombuffer(ffi.buffer(found, count[0] * 4), np.uint32)
-
-    def _clusters(self, setting: Setting) -> list["_Cluster"]:
-        """Pango's clusters with their boxes in reference pixels, in visual order."""
-        lib = self._lib
-        iterator = ffi.gc(lib.pango_layout_get_iter(setting.layout), lib.pango_layout_iter_free)
-        ink, logical = ffi.new("PangoRectangle *"), ffi.new("PangoRectangle *")
-        found: list[_Cluster] = []
-        line, current = -1, ffi.NULL
-        while True:
-            run = lib.pango_layout_iter_get_run_readonly(iterator)
-            if run != ffi.NULL:
-                here = lib.pango_layout_iter_get_line_readonly(iterator)
-                if here != current:
-                    line, current = line + 1, here
-                lib.pango_layout_iter_get_cluster_extents(iterator, ink, logical)
-                found.append(
-                    _Cluster(
-                        start=lib.pango_layout_iter_get_index(iterator),
-                        line=line,
-                        rtl=bool(run.item.analysis.level & 1),
-                        logical=(logical.x, logical.y, logical.x + logical.width, logical.y + logical.height),
-                        ink=(ink.x, ink.y, ink.x + ink.width, ink.y + ink.height),
-                    )
-                )
-            if not lib.pango_layout_iter_next_cluster(iterator):
-                return found
+    def _font(self, pointer: Any) -> Font:
+        key = int(ffi.cast("uintptr_t", pointer))
+        if key not in self._fonts:
+            self._fonts[key] = Font(pointer)
+        return self._fonts[key]
 
 
 class Page:
@@ -221,7 +192,23 @@ class Page:
         data = ffi.from_buffer("unsigned char *", self._buffer, require_writable=True)
         surface = lib.cairo_image_surface_create_for_data(data, 1, self.width, self.height, 4 * self.width)
         self._surface = ffi.gc(surface, lib.cairo_surface_destroy)
-        self.cairo = ffi.gc(lib.cairo_create(self._surface), lib.cairo_destroy)
+        self._cairo = ffi.gc(lib.cairo_create(self._surface), lib.cairo_destroy)
+
+    def draw(
+        self, glyphs: Glyphs, x: float, y: float, scale: float, colour: Sequence[int], only: int | None = None
+    ) -> None:
+        """Draw a paragraph's glyphs, or those of one character, with the layout's upper left corner at x, y."""
+        lib = pango.libraries()
+        lib.cairo_save(self._cairo)
+        lib.cairo_translate(self._cairo, x, y)
+        lib.cairo_scale(self._cairo, scale, scale)
+        lib.cairo_set_source_rgb(self._cairo, *(c / 255 for c in colour))
+        for number, font in enumerate(glyphs.fonts):
+            wanted = glyphs.font == number if only is None else (glyphs.font == number) & (glyphs.character == only)
+            placed = np.ascontiguousarray(glyphs.placed[wanted])
+            lib.cairo_set_scaled_font(self._cairo, font.scaled)
+            lib.cairo_show_glyphs(self._cairo, ffi.from_buffer("cairo_glyph_t *", placed), len(placed))
+        lib.cairo_restore(self._cairo)
 
     def pixels(self) -> np.ndarray:
         """What has been drawn, uint8 (height, width, 3), RGB."""
@@ -229,27 +216,15 @@ class Page:
         return cv2.cvtColor(self._buffer, cv2.COLOR_BGRA2RGB)
 
 
-@dataclass(frozen=True)
-class _Cluster:
-    """A shaped cluster: its first byte, its line, and its boxes (left, top, right, bottom) in Pango units."""
-
-    start: int
-    line: int
-    rtl: bool
-    logical: tuple[int, int, int, int]
-    ink: tuple[int, int, int, int]
-
-
-@dataclass
-class _Grapheme:
-    """What a reader takes for one character. box: left, top, right, bottom."""
-
-    text: str
-    start: int  # of its first character, in characters
-    line: int
-    rtl: bool
-    box: np.ndarray
-    starts_word: bool
+def _largest(fits: Callable[[float], bool], smallest: float, largest: float) -> float:
+    """The largest value that fits, where everything smaller does too; `smallest` when none is known to."""
+    if fits(largest):
+        return largest
+    low, high = log(smallest), log(largest)
+    for _ in range(_TRIES):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(exp(middle)) else (low, middle)
+    return exp(low)
 
 
 def clean(text: str) -> str:
@@ -262,93 +237,3 @@ def clean(text: str) -> str:
     if not cleaned:
         raise SampleError("the text is empty")
     return cleaned
-
-
-def _graphemes(text: str, attributes: np.ndarray, clusters: Sequence[_Cluster]) -> list[_Grapheme]:
-    """The visible graphemes in logical order, each with its share of the cluster that draws it.
-
-    A ligature's box is divided evenly among its graphemes; a grapheme of several clusters gets all their boxes. Boxes
-    hold both the advance and the ink, so that marks and swashes lie inside.
-    """
-    starts = [i for i in range(len(text)) if attributes[i] & _CURSOR]
-    offsets = np.concatenate([[0], np.cumsum([len(c.encode()) for c in text])])
-    of_byte = {int(offsets[start]): number for number, start in enumerate(starts)}
-    ordered = sorted(clusters, key=lambda c: c.start)
-    ends = [c.start for c in ordered[1:]] + [int(offsets[-1])]
-    boxes: dict[int, tuple[np.ndarray, _Cluster]] = {}
-    current = -1
-    for cluster, end in zip(ordered, ends, strict=True):
-        inside = [of_byte[b] for b in range(cluster.start, max(end, cluster.start + 1)) if b in of_byte]
-        shares = _shares(cluster, max(1, len(inside)))
-        if not inside and current >= 0:
-            inside = [current]
-        for number, box in zip(inside, shares, strict=True):
-            before = boxes.get(number)
-            boxes[number] = (_union([before[0], box]) if before else box, before[1] if before else cluster)
-            current = number
-    found = []
-    word_pending = True
-    for number, (start, end) in enumerate(pairwise([*starts, len(text)])):
-        piece = text[start:end]
-        if piece.isspace():
-            word_pending = True
-            continue
-        if number not in boxes or catalog.is_invisible(piece):
-            continue
-        box, cluster = boxes[number]
-        starts_word = word_pending or bool(attributes[start] & _WORD_START and _unspaced(piece))
-        found.append(_Grapheme(piece, start, cluster.line, cluster.rtl, box, starts_word))
-        word_pending = False
-    return found
-
-
-def _shares(cluster: _Cluster, count: int) -> list[np.ndarray]:
-    """The cluster's box in reference pixels, cut into `count` equal ones in reading order."""
-    left, top, right, bottom = np.array(cluster.logical) / SCALE
-    ink = np.array(cluster.ink) / SCALE
-    has_ink = ink[2] > ink[0] and ink[3] > ink[1]
-    edges = np.linspace(right, left, count + 1) if cluster.rtl else np.linspace(left, right, count + 1)
-    shares = [np.array([min(a, b), top, max(a, b), bottom]) for a, b in pairwise(edges)]
-    if has_ink and count == 1:
-        return [_union([shares[0], ink])]
-    if has_ink:
-        for share in shares:
-            share[1], share[3] = min(share[1], ink[1]), max(share[3], ink[3])
-        first, last = (-1, 0) if cluster.rtl else (0, -1)
-        shares[first][0], shares[last][2] = min(shares[first][0], ink[0]), max(shares[last][2], ink[2])
-    return shares
-
-
-@cache
-def _unspaced(grapheme: str) -> bool:
-    """Whether it belongs to a script that is written without spaces, where words have to be found by their meaning."""
-    return script(grapheme[0]) in _UNSPACED
-
-
-def _union(boxes: Sequence[np.ndarray]) -> np.ndarray:
-    stacked = np.stack(boxes)
-    return np.concatenate([stacked[:, :2].min(axis=0), stacked[:, 2:].max(axis=0)])
-
-
-def _grouped(graphemes: Sequence[_Grapheme], starts: Any) -> list[list[_Grapheme]]:
-    groups: list[list[_Grapheme]] = []
-    for g in graphemes:
-        if not groups or starts(groups[-1][-1], g):
-            groups.append([])
-        groups[-1].append(g)
-    return groups
-
-
-def _line_text(text: str, line: Sequence[_Grapheme]) -> str:
-    return text[line[0].start : line[-1].start + len(line[-1].text)]
-
-
-def _spans(groups: Sequence[tuple[str, Sequence[_Grapheme]]], by_line: bool = False) -> Spans:
-    """Texts with the quadrilaterals around their graphemes: clockwise from the corner where reading starts."""
-    quads = np.empty((len(groups), 8), np.float32)
-    for row, (_, members) in enumerate(groups):
-        left, top, right, bottom = _union([g.box for g in members])
-        rtl = members[0].rtl if not by_line else sum(g.rtl for g in members) * 2 > len(members)
-        corners = [left, top, right, top, right, bottom, left, bottom]
-        quads[row] = corners[2:] + corners[:2] if rtl else corners
-    return Spans([text for text, _ in groups], quads)

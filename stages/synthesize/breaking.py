@@ -1,0 +1,70 @@
+"""Where lines will break at any width, foretold from one unbroken line, without laying the paragraph out again.
+
+A paragraph is broken greedily at the places that Pango allows, so the widths of its pieces are all that is needed to
+count its lines: 20 µs a width, a layout of 300 characters about 300 µs. Shaping at the end of a line may differ by a
+hair from what it is within one; the layout proper has the last word.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+
+_STEPS = 24  # halvings when a width or a size is sought
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """A paragraph cut into pieces wherever a line may break. `ends` is where each piece ends without the spaces after
+    it, `begins` where the next one begins, in pixels along the unbroken line; `last` and `next` are the same places in
+    characters; `spaces` (n + 1) counts the spaces before each character."""
+
+    ends: list[float]
+    begins: list[float]
+    last: list[int]
+    next: list[int]
+    spaces: list[int]
+
+    @classmethod
+    def of(cls, advances: np.ndarray, may_break: np.ndarray, white: np.ndarray) -> "Breaks":
+        """advances: pixels of each character, in logical order; may_break: whether a line may end before it; (n,)."""
+        count = len(advances)
+        reach = np.concatenate([[0.0], np.cumsum(advances)])
+        following = np.append(np.flatnonzero(may_break[1:]) + 1, count)
+        inked = np.maximum.accumulate(np.where(white, 0, np.arange(1, count + 1)))  # where the last ink so far ends
+        last = inked[following - 1]
+        spaces = np.concatenate([[0], np.cumsum(white)])
+        return cls(*(a.tolist() for a in (reach[last], reach[following], last, following, spaces)))
+
+    def lines(self, width: float) -> list[int]:
+        """The number of the last piece of each line at a width in pixels; empty when one piece alone is wider."""
+        found: list[int] = []
+        start, piece = 0.0, 0
+        while piece < len(self.ends):
+            after = bisect_right(self.ends, start + width, lo=piece)
+            if after == piece:
+                return []
+            found.append(after - 1)
+            start, piece = self.begins[after - 1], after
+        return found
+
+    def narrowest(self, width: float) -> float:
+        """The least width that needs no more lines than `width` does: lines of centred text come out even."""
+        count = len(self.lines(width))
+        low, high = 0.0, width
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            if 0 < len(self.lines(middle)) <= count:
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def loosest(self, width: float) -> float:
+        """The widest gap, in pixels, that justifying would add to a space; between characters where a line has none."""
+        worst, begin, start = 0.0, 0, 0.0
+        for piece in self.lines(width)[:-1]:
+            gaps = self.spaces[self.last[piece]] - self.spaces[begin] or self.last[piece] - begin - 1
+            worst = max(worst, (width - (self.ends[piece] - start)) / max(1, gaps))
+            begin, start = self.next[piece], self.begins[piece]
+        return worst
