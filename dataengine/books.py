@@ -17,7 +17,7 @@ from rich.console import Console
 from dataengine import catalog
 from dataengine.errors import RunError
 from dataengine.run import Run
-from dataengine.work import failures_path, file_digest
+from dataengine.work import failures_path
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _digests(run: Run) -> Finding:
         path = run.path("shards", row["path"])
         if not run.fs.exists(path):
             broken.append(f"{row['path']} is missing")
-        elif file_digest(run, path) != row["digest"]:
+        elif run.digest(path) != row["digest"]:
             broken.append(f"{row['path']} does not match its digest")
         elif (run.fs.size(path), _rows(run, path)) != (row["bytes"], row["rows"]):
             broken.append(f"{row['path']} does not match its index row")

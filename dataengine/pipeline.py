@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,14 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from dataengine import catalog, schema
+from dataengine import catalog, packing
 from dataengine.errors import DataEngineError, RunError
 from dataengine.execute import run_tasks, start_ray
 from dataengine.manifest import Manifest
+from dataengine.packing import by_key
 from dataengine.plan import DATASETS, Plan, Stage, without_position
 from dataengine.progress import Reporter
 from dataengine.run import Mark, State, fingerprint
-from dataengine.work import Done, Gatherer, Measurer, Output, Producer, Task, Worker, failures_path, file_digest
+from dataengine.work import Done, Measurer, Output, Producer, Task, Worker, failures_path
 
 SECTIONS = ("collect", "measure", "dedup", "select", "balance", "pack", "train")
 """What a run does, in order; `collect` makes all samples, the synthesized ones too."""
@@ -181,7 +182,7 @@ class Pipeline:
         db = self._connect(section)
         columns = stage.kind.columns
         at_rest = columns if dataset in ("decisions", "weights") else without_position(columns)
-        rows = _by_key(self.plan.query(section).rows(db), ("part",))
+        rows = by_key(self.plan.query(section).rows(db), ("part",))
         upcoming = next(rows, None)
         outputs = []
         for index, path in enumerate(paths):
@@ -215,92 +216,30 @@ class Pipeline:
         plan = self.run.path("plan", "plan.parquet")
         if not self.run.stands(plan, mark.fingerprint):
             db = self._connect("pack")
-            with self.run.writer(plan, schema.PLAN) as writer:
-                for _, shard in _by_key(self.plan.query("pack").rows(db), ("phase", "bucket", "shard")):
-                    writer.write(shard.cast(schema.PLAN))
-                writer.commit(mark)
+            packing.write_plan(self.run, plan, self.plan.query("pack").rows(db), mark)
             db.close()
-        tasks = self._shard_tasks(plan)
+        tasks = packing.tasks(self.run, plan, [d.fingerprint for d in self.samples])
         left = [t for t in map(self.plan.missing, tasks) if t]
-        self._begin("pack", mark.fingerprint, len(tasks))
+        shards = sum(len(t.outputs) for t in tasks)
+        self._begin("pack", mark.fingerprint, shards)
         started, busy = time.monotonic(), 0.0
         done = {}
         if left:
             start_ray(self.address)
-        with self.reporter.bar("pack", sum(t.payload["rows"] for t in left), "images") as bar:
-            for report in run_tasks(partial(Gatherer, self.run), left, stage.resources, self.workers):
+        total = sum(t.payload["rows"][name] for t in left for name in t.outputs)
+        with self.reporter.bar("pack", total, "images") as bar:
+            for report in run_tasks(partial(packing.Gatherer, self.run), left, stage.resources, self.workers):
                 done |= {d.path: d for d in report.done.values()}
                 busy += report.seconds
                 bar.advance(report.units)
-        outputs = self._index(tasks, done)
-        self._end("pack", outputs, len(left), time.monotonic() - started, busy, sum(d.rows for d in done.values()))
-
-    def _shard_tasks(self, plan: str) -> list[Task]:
-        with self.run.fs.open(plan, "rb") as opened:
-            file = pq.ParquetFile(opened)
-            return [self._shard_task(plan, group, file.read_row_group(group)) for group in range(file.num_row_groups)]
-
-    def _shard_task(self, plan: str, group: int, rows: pa.Table) -> Task:
-        """A shard's fingerprint is that of its rows and of the parts that they come from: others do not touch it."""
-        first = {name: rows[name][0].as_py() for name in ("phase", "bucket", "shard")}
-        parts = sorted(rows["part"].unique().to_pylist())
-        content = [rows[name].to_pylist() for name in ("sample_id", "copy", "part", "row")]
-        mark = Mark("pack", fingerprint(first), fingerprint(content, [self.samples[p].fingerprint for p in parts]))
-        path = self.run.path("shards", str(first["phase"]), first["bucket"], f"shard-{first['shard']:05d}.parquet")
-        return Task(group, {"plan": plan, "row_group": group, "rows": rows.num_rows}, {"pack": Output(path, mark)})
-
-    def _index(self, tasks: Sequence[Task], done: Mapping[str, Done]) -> list[Done]:
-        """Write shards/index.parquet, with the digest of each shard: of this run, of the last index, or read anew."""
-        index = self.run.path("shards", "index.parquet")
-        known = {}
-        if self.run.fs.exists(index):
-            with self.run.fs.open(index, "rb") as file:
-                known = {r["fingerprint"]: r["digest"] for r in pq.read_table(file).to_pylist()}
-        outputs, rows = [], []
-        root = len(self.run.path("shards")) + 1
-        for task in tasks:
-            output = task.outputs["pack"]
-            mark = output.mark.fingerprint
-            made = done.get(output.path)
-            digest = made.digest if made else known.get(mark) or file_digest(self.run, output.path)
-            size = self.run.fs.size(output.path)
-            outputs.append(Done(output.path, mark, task.payload["rows"], 0, size, digest))
-            name = output.path[root:]
-            phase, bucket, _ = name.split("/")
-            rows.append((name, int(phase), bucket, task.payload["rows"], size, digest, mark))
-        columns = list(zip(*rows, strict=True)) if rows else [[]] * len(schema.INDEX)
-        table = pa.table([pa.array(c, f.type) for c, f in zip(columns, schema.INDEX, strict=True)], schema=schema.INDEX)
-        with self.run.writer(index, schema.INDEX) as writer:
-            writer.write(table)
-            writer.commit(Mark("index", "", fingerprint([d.fingerprint for d in outputs])))
-        self.run.remove_others("shards", [index, *(d.path for d in outputs)])
-        return outputs
+        outputs = packing.write_index(self.run, tasks, done)
+        self._end("pack", outputs, len(done), time.monotonic() - started, busy, sum(d.rows for d in done.values()))
 
     def _train(self) -> None:
         """Hand the shards to the trainer. It keeps its own checkpoints and resumes from them."""
         from dataengine.handoff import train_run
 
         train_run(self.run, str(self.manifest.train), self.state, self.reporter)
-
-
-def _by_key(reader: pa.RecordBatchReader, key: Sequence[str]) -> Iterator[tuple[tuple, pa.Table]]:
-    """Consecutive rows with the same key, as tables; holds no more than one of them and a batch."""
-    held: list[pa.Table] = []
-    current: tuple | None = None
-    for batch in reader:
-        table = pa.table(batch)
-        keys = list(zip(*(table[k].to_pylist() for k in key), strict=True))
-        start = 0
-        for row, here in enumerate(keys):
-            if here == current:
-                continue
-            held.append(table.slice(start, row - start))
-            if current is not None:
-                yield current, pa.concat_tables(held)
-            held, current, start = [], here, row
-        held.append(table.slice(start))
-    if current is not None:
-        yield current, pa.concat_tables(held)
 
 
 def _yaml(manifest: Manifest) -> str:

@@ -192,6 +192,14 @@ class Run:
         except (OSError, pa.ArrowInvalid, KeyError, ValueError, TypeError):
             return None
 
+    def digest(self, path: str) -> str:
+        """BLAKE2b-128 hex digest of a file."""
+        state = hashlib.blake2b(digest_size=16)
+        with self.fs.open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                state.update(block)
+        return state.hexdigest()
+
     def stands(self, path: str, expected: str) -> bool:
         mark = self.mark(path)
         return mark is not None and mark.fingerprint == expected

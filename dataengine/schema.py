@@ -104,9 +104,10 @@ PLAN = pa.schema(
         ("sample_id", pa.string()),
         ("copy", pa.int32()),
         *POSITION,
+        ("bytes", pa.int64()),
     ]
 )
-"""What stands in each shard, in order."""
+"""What stands in each shard, in order; `bytes` is the size of the encoded image."""
 
 SHARD = pa.schema([*SAMPLES, ("phase", pa.int32()), ("bucket", pa.string()), ("copy", pa.int32())])
 """A shard's rows are samples in training order; `copy` counts the repeats of one sample from 0."""

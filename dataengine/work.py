@@ -1,10 +1,9 @@
-"""What an actor does with one task: make a part of samples, measure one, or gather one shard.
+"""What an actor does with one task: make a part of samples, or measure one.
 
 A worker is built once per actor, from plain values, and then called with tasks. It reads its inputs from the run's
 folder and commits its outputs there, so that only references and counts travel through Ray.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from dataengine.run import Mark, PartWriter, Run
 from dataengine.sample import Failure, Sample, failures_table, samples_table
 from dataengine.stage import Image, Piece, Signal, Source, find
 
-_GROUP_ROWS = 64
+GROUP_ROWS = 64
 _GROUP_BYTES = 16 << 20
 _BATCH_PIXELS = 48_000_000
 
@@ -114,7 +113,10 @@ class Producer:
             _commit_failures(self.run, self.spec.name, task.index, failures, output.mark)
             writer.commit(output.mark)
         return Report(
-            task.index, piece.inputs, time.perf_counter() - started, {self.spec.name: _done(output, writer, failures)}
+            task.index,
+            piece.inputs,
+            time.perf_counter() - started,
+            {self.spec.name: done_with(output, writer, failures)},
         )
 
 
@@ -128,7 +130,7 @@ def _row_groups(made: Iterator[Sample | Failure], failures: list[Failure]) -> It
             continue
         group.append(item)
         size += len(item.encoded)
-        if len(group) >= _GROUP_ROWS or size >= _GROUP_BYTES:
+        if len(group) >= GROUP_ROWS or size >= _GROUP_BYTES:
             yield group
             group, size = [], 0
     if group:
@@ -152,7 +154,7 @@ class Measurer:
         rows = 0
         with self.run.fs.open(task.payload["samples"], "rb") as opened:
             file = pq.ParquetFile(opened)
-            for batch in file.iter_batches(batch_size=_GROUP_ROWS, columns=list(self._COLUMNS)):
+            for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=list(self._COLUMNS)):
                 rows += batch.num_rows
                 for images in _decoded(batch.to_pylist(), max(self.specs[name].batch for name in made)):
                     for name in made:
@@ -209,7 +211,7 @@ class Measurer:
             writer.write(table)
             _commit_failures(self.run, name, task.index, failures, output.mark)
             writer.commit(output.mark)
-        return _done(output, writer, failures)
+        return done_with(output, writer, failures)
 
 
 def _build_signal(spec: StageSpec) -> Signal | pa.Schema:
@@ -272,62 +274,6 @@ def _decode_row(row: Mapping[str, Any]) -> _Row:
     return _Row(row["source"], row["uri"], image)
 
 
-class Gatherer:
-    """Gathers shards: takes the planned rows out of the parts of samples, in the planned order."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    def __call__(self, task: Task) -> Report:
-        started = time.perf_counter()
-        [(name, output)] = task.outputs.items()
-        with self.run.fs.open(task.payload["plan"], "rb") as file:
-            plan = pq.ParquetFile(file).read_row_group(task.payload["row_group"])
-        table = self._gather(plan)
-        with self.run.writer(output.path, table.schema) as writer:
-            for start in range(0, table.num_rows, _GROUP_ROWS):
-                writer.write(table.slice(start, _GROUP_ROWS))
-            writer.commit(output.mark)
-        done = replace(_done(output, writer, ()), digest=file_digest(self.run, output.path))
-        return Report(task.index, plan.num_rows, time.perf_counter() - started, {name: done})
-
-    def _gather(self, plan: pa.Table) -> pa.Table:
-        parts, rows = plan["part"].to_numpy(), plan["row"].to_numpy()
-        pieces, places = [], []
-        for part in np.unique(parts):
-            here = np.flatnonzero(parts == part)
-            pieces.append(self._rows(int(part), rows[here]))
-            places.append(here)
-        order = np.argsort(np.concatenate(places), kind="stable")
-        samples = pa.concat_tables(pieces).take(pa.array(order))
-        for name in ("phase", "bucket", "copy"):
-            samples = samples.append_column(name, plan[name])
-        return samples.select(schema.SHARD.names).cast(schema.with_image_feature(schema.SHARD))
-
-    def _rows(self, part: int, rows: np.ndarray) -> pa.Table:
-        """Some rows of a part, in the order asked for, reading only the row groups that hold them."""
-        with self.run.fs.open(self.run.part("samples", part), "rb") as opened:
-            file = pq.ParquetFile(opened, pre_buffer=False)
-            counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            starts = np.concatenate([[0], np.cumsum(counts)])
-            group = np.searchsorted(starts, rows, side="right") - 1
-            taken, places = [], []
-            for g in np.unique(group):
-                here = np.flatnonzero(group == g)
-                taken.append(file.read_row_group(int(g)).take(pa.array(rows[here] - starts[g])))
-                places.append(here)
-        return pa.concat_tables(taken).take(pa.array(np.argsort(np.concatenate(places), kind="stable")))
-
-
-def file_digest(run: Run, path: str) -> str:
-    """BLAKE2b-128 hex digest of a file."""
-    digest = hashlib.blake2b(digest_size=16)
-    with run.fs.open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _commit_failures(run: Run, name: str, index: int, failures: Sequence[Failure], mark: Mark) -> None:
     """Write a part's failures, or remove those of an earlier plan. Called before the part itself is committed."""
     path = failures_path(run, name, index)
@@ -345,5 +291,6 @@ def failures_path(run: Run, name: str, index: int) -> str:
     return run.path("failures", f"part-{name}-{index:05d}.parquet")
 
 
-def _done(output: Output, writer: PartWriter, failures: Sequence[Failure]) -> Done:
+def done_with(output: Output, writer: PartWriter, failures: Sequence[Failure] = ()) -> Done:
+    """What became of an output whose writer has committed."""
     return Done(output.path, output.mark.fingerprint, writer.rows, len(failures), writer.bytes)

@@ -37,7 +37,7 @@ class Pack:
     """The engine's `pack`: writes the plan from which shards are gathered."""
 
     Params = Params
-    version = 1
+    version = 2
     columns = schema.PLAN
 
     def __init__(self, seed: int, params: Params) -> None:
@@ -76,6 +76,6 @@ class Pack:
                     rows between unbounded preceding and current row
                 )
             )
-            select phase, bucket, shard::int as shard, sample_id, copy, part, row
+            select phase, bucket, shard::int as shard, sample_id, copy, part, row, bytes
             from cut order by phase, bucket, shard, place, key, part, row, copy
         """).to_arrow_reader(1 << 16)
