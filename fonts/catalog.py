@@ -1,4 +1,4 @@
-"""The font catalogue: which family writes which language, where its files are, and which characters it has.
+"""The font catalogue: which family writes which language, and where its files are.
 
 `catalog.toml` names the families; their files come with Python packages. Nothing is ever taken from the fonts that a
 machine happens to have.
@@ -11,29 +11,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from fontTools.ttLib import TTFont
-
 from dataengine.errors import StageError
 
 CATALOG = Path(__file__).with_name("catalog.toml")
-
-# Characters that shape or join others and never have a glyph of their own: joiners, marks of direction, selectors.
-_INVISIBLE = frozenset(
-    code
-    for first, last in [
-        (0x00AD, 0x00AD),
-        (0x034F, 0x034F),
-        (0x061C, 0x061C),
-        (0x200B, 0x200F),
-        (0x202A, 0x202E),
-        (0x2060, 0x2060),
-        (0x2066, 0x2069),
-        (0xFE00, 0xFE0F),
-        (0xFEFF, 0xFEFF),
-        (0xE0100, 0xE01EF),
-    ]
-    for code in range(first, last + 1)
-)
 
 
 @dataclass(frozen=True)
@@ -83,27 +63,6 @@ def for_language(language: str) -> tuple[Family, ...]:
             f"no font of the catalogue writes {language!r}", f"add a family to {CATALOG.name}; it has {known}"
         )
     return found
-
-
-@cache
-def coverage(family: Family) -> frozenset[int]:
-    """The code points that every file of a family maps to a glyph other than .notdef."""
-    maps = []
-    for path in family.paths():
-        with TTFont(path, fontNumber=family.face if path.suffix == ".ttc" else -1, lazy=True) as font:
-            maps.append(frozenset(code for code, glyph in font.getBestCmap().items() if glyph != ".notdef"))
-    return frozenset.intersection(*maps)
-
-
-def uncovered(family: Family, text: str) -> list[str]:
-    """The characters of a text that a family cannot write, each once, in order; joiners and selectors need no glyph."""
-    have = coverage(family)
-    return list(dict.fromkeys(c for c in text if ord(c) not in have and ord(c) not in _INVISIBLE and c not in "\n\t"))
-
-
-def is_invisible(text: str) -> bool:
-    """Whether a text is nothing but spaces, joiners, selectors and marks of direction."""
-    return all(c.isspace() or ord(c) in _INVISIBLE for c in text)
 
 
 def files_of(wanted: Iterable[Family]) -> Sequence[Path]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dataengine.sample import Spans
-from fonts import catalog
+from fonts.coverage import is_invisible
 from stages.synthesize import pango
 from stages.synthesize.breaking import Breaks
 from stages.synthesize.pango import SCALE, ffi
@@ -109,7 +109,7 @@ def read(layout: Any, text: str, font_of: Callable[[Any], Font]) -> Glyphs:
     np.maximum.at(boxes[:, 2], piece, np.where(inked, np.maximum(pen + width, ink[:, 2]), pen + width))
     boxes[:, 1], boxes[:, 3] = tops[line_of], bottoms[line_of]
 
-    visible = np.array([not catalog.is_invisible(text[a:b]) for a, b in zip(first, last, strict=True)])
+    visible = np.array([not is_invisible(text[a:b]) for a, b in zip(first, last, strict=True)])
     row = np.where(visible, np.cumsum(visible) - 1, -1)
     first, last, boxes, line_of, rtl_of = (a[visible] for a in (first, last, boxes, line_of, rtl_of))
     word_of = np.cumsum(attributes[:-1] & _LINE_BREAK > 0)[first]

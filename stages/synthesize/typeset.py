@@ -18,6 +18,7 @@ from dataengine.errors import SampleError
 from dataengine.sample import Spans
 from fonts import catalog
 from fonts.catalog import Family
+from fonts.coverage import uncovered
 from stages.synthesize import glyphs as glyphs_of
 from stages.synthesize import pango
 from stages.synthesize.glyphs import Font, Glyphs
@@ -26,12 +27,13 @@ from stages.synthesize.pango import SCALE, ffi
 _REFERENCE = 48.0  # pixels an em
 _TRIES = 14  # halvings of the range of sizes
 _LOOSEST = 0.55  # em: a paragraph that would need wider gaps to be justified is set ragged
+_TALLEST = 1.65  # em: some fonts ask for far more room between lines than their script needs
 _ALIGN = {"start": 0, "center": 1, "end": 2, "justify": 0}
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a paragraph is set. `leading` is the distance of lines over the font's own, `tracking` in em."""
+    """How a paragraph is set. `leading` is the distance of lines over the font's own, `tracking` is in em."""
 
     family: Family
     weight: int
@@ -83,7 +85,7 @@ class Typesetter:
         Raises SampleError when a character cannot be written with the family, or when not even the smallest size fits.
         """
         text = clean(text)
-        if missing := catalog.uncovered(style.family, text):
+        if missing := uncovered(style.family, text):
             codes = ", ".join(f"U+{ord(c):04X}" for c in missing[:8])
             raise SampleError(f"{style.family.name} cannot write {codes}")
         layout = self._layout(text, language, style)
@@ -91,10 +93,12 @@ class Typesetter:
             raise SampleError(f"{style.family.name} has no glyph for a part of the text")
         breaks = glyphs_of.breaks(layout, text, self._font)
         one_line = self._extents(layout).height / SCALE
+        spacing = style.leading * min(1, _TALLEST * _REFERENCE / one_line)
+        self._lib.pango_layout_set_line_spacing(layout, spacing)
 
         def fits(size: float) -> bool:
             lines = len(breaks.lines(width * _REFERENCE / size))
-            return lines > 0 and one_line * (1 + (lines - 1) * style.leading) * size / _REFERENCE <= height
+            return lines > 0 and one_line * (1 + (lines - 1) * spacing) * size / _REFERENCE <= height
 
         size = _largest(fits, smallest, largest)
         while size >= smallest:
@@ -131,7 +135,6 @@ class Typesetter:
         lib.pango_layout_set_wrap(layout, 0)  # between words
         lib.pango_layout_set_alignment(layout, _ALIGN[style.align])
         lib.pango_layout_set_justify(layout, int(style.align == "justify"))
-        lib.pango_layout_set_line_spacing(layout, style.leading)
         encoded = text.encode()
         lib.pango_layout_set_text(layout, encoded, len(encoded))
         return layout
