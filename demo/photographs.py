@@ -136,6 +136,38 @@ def cmyk() -> bytes:
     return buffer.getvalue()
 
 
+def saturated() -> bytes:
+    image = Image.open(package_file("skimage/chelsea.png")).convert("HSV")
+    hue, _, value = image.split()
+    return jpeg(Image.merge("HSV", (hue, Image.new("L", image.size, 255), value)))
+
+
+def strip() -> bytes:
+    """Five times as wide as high."""
+    return jpeg(Image.open(package_file("sklearn/china.jpg")).crop((0, 300, 640, 420)).resize((1400, 262)))
+
+
+def diagram() -> bytes:
+    """Sharp, and all but empty."""
+    image = Image.new("RGB", (640, 480), (205, 205, 205))
+    draw = ImageDraw.Draw(image)
+    for x in (120, 320, 520):
+        draw.line((x, 60, x, 420), fill="black")
+        draw.line((60, x - 60, 580, x - 60), fill="black")
+    return jpeg(image, quality=100)
+
+
+def small_text() -> bytes:
+    """A few lines that no picture of this size can show as text."""
+    image = Image.open(package_file("sklearn/china.jpg")).convert("RGB").crop((60, 30, 600, 390))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((20, 20, 300, 60), fill=(246, 244, 238))
+    font = ImageFont.load_default(8)
+    for line in range(4):
+        draw.text((24, 22 + line * 9), "The pagoda stands on a hill above the lake", fill="black", font=font)
+    return jpeg(image, quality=95)
+
+
 def bomb() -> bytes:
     """A few kilobytes that would decode to 400 megapixels."""
     buffer = BytesIO()
@@ -159,6 +191,10 @@ MADE: dict[str, Callable[[], bytes]] = {
     "rotated.jpg": rotated,
     "text-dense.jpg": text_dense,
     "cmyk.jpg": cmyk,
+    "saturated.jpg": saturated,
+    "strip.jpg": strip,
+    "diagram.jpg": diagram,
+    "small-text.jpg": small_text,
 }
 
 
