@@ -1,8 +1,19 @@
 """Encoded bytes into defined pixels: any format and colour mode becomes upright sRGB, uint8 (height, width, 3).
 
 The one decoder of the project: collect verifies with it, signals and the trainer see its pixels. Pillow does the
-decoding; what is defined here is what Pillow leaves open: the pixel limit, transparency, 16-bit depth, orientation.
-Transparency is laid over white. 16-bit samples keep their upper byte. CMYK goes through its profile where it has one.
+decoding; what is defined here is what Pillow leaves open:
+
+- the pixel limit is an error at the header, before anything is decoded;
+- of an animation the first frame counts, of a TIFF the first page;
+- transparency is laid over white;
+- 16-bit samples keep their upper byte, 32-bit integers are taken for 16-bit ones in a wider container, and floats
+  are scaled by 255 when none is above 1;
+- the inks of a CMYK JPEG are taken as inverted, the way Adobe stores them, whether its marker is there or not;
+- embedded profiles are converted to sRGB; a broken one, or one of another colour space, is ignored, as browsers do;
+- EXIF orientation is undone, once: Pillow turns TIFF upright by itself and the other formats not.
+
+What Pillow has no reader for, such as TIFFs of three float channels, is refused like a file that is no image. A JPEG
+in plain RGB costs Pillow's decoding and one copy into the array, nothing else.
 """
 
 import io
@@ -11,7 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from dataengine.errors import SampleError
 
@@ -19,6 +30,17 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # MPO opens as 
 MAX_PIXELS = 100_000_000
 EXIF_ORIENTATION = 0x0112
 _SRGB = ImageCms.createProfile("sRGB")
+_PROFILED = ("L", "RGB", "CMYK", "LAB")  # the modes that a profile can describe
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Our own limit below is an error at the header; Pillow's is a warning, and would only repeat it.
 Image.MAX_IMAGE_PIXELS = None
@@ -35,8 +57,8 @@ class Header:
 
 
 def read_header(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
-    """Sniff format and size without decoding. Raises SampleError when it is no image or has too many pixels."""
-    return _header(_open(encoded, max_pixels))
+    """Format, upright size and orientation without decoding. Raises SampleError for no image, or too many pixels."""
+    return _header(_open(encoded, max_pixels), encoded)
 
 
 def verify(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
@@ -45,7 +67,7 @@ def verify(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
     JPEG is decoded at an eighth of its size: all of the stream is read, most of the arithmetic is not.
     """
     image = _open(encoded, max_pixels)
-    header = _header(image)
+    header = _header(image, encoded)
     if image.format == "JPEG":
         image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
     _load(image)
@@ -53,14 +75,19 @@ def verify(encoded: bytes, max_pixels: int = MAX_PIXELS) -> Header:
 
 
 def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, int]:
-    """Pixels, uint8 (height, width, 3) in sRGB and upright, and the EXIF orientation (1–8) that was undone."""
+    """Pixels, uint8 (height, width, 3) in sRGB and upright, and the EXIF orientation (1–8) that was undone.
+
+    The array may be read-only. Raises SampleError for whatever cannot be decoded.
+    """
     image = _open(encoded, max_pixels)
-    orientation = _orientation(image)
+    orientation = _orientation(image, encoded)
     _load(image)
-    rgb = _to_srgb(image)
-    if orientation != 1:
-        rgb.getexif()[EXIF_ORIENTATION] = orientation
-        rgb = ImageOps.exif_transpose(rgb)
+    try:
+        rgb = _to_srgb(image)
+    except Exception as error:  # a damaged palette or tag shows itself only here, as any kind of exception
+        raise SampleError(f"cannot be converted from {image.mode} to RGB: {error}") from None
+    if orientation != 1 and image.format != "TIFF":
+        rgb = rgb.transpose(_UPRIGHT[orientation])
     return np.asarray(rgb), orientation
 
 
@@ -72,7 +99,7 @@ def _open(encoded: bytes, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore")  # malformed EXIF and the like; what matters raises
             image = Image.open(io.BytesIO(encoded), formats=FORMATS)
     except UnidentifiedImageError:
-        raise SampleError("not an image of a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF)") from None
+        raise SampleError("not an image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF can)") from None
     except Exception as error:  # Pillow's parsers raise many kinds on hostile headers
         raise SampleError(f"broken header: {error}") from None
     pixels = image.width * image.height
@@ -81,17 +108,28 @@ def _open(encoded: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
-def _header(image: Image.Image) -> Header:
-    orientation = _orientation(image)
-    width, height = image.size if orientation < 5 else image.size[::-1]
+def _header(image: Image.Image, encoded: bytes) -> Header:
+    orientation = _orientation(image, encoded)
+    turned = orientation in _SIDEWAYS
+    if image.format == "TIFF" and image.tag_v2.get(EXIF_ORIENTATION) in _SIDEWAYS:
+        turned = False  # its size is upright already
+    width, height = image.size[::-1] if turned else image.size
     kind = "jpeg" if image.format == "MPO" else str(image.format).lower()
     return Header(kind, width, height, orientation)
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) when there is none or it cannot be read."""
+def _orientation(image: Image.Image, encoded: bytes) -> int:
+    """EXIF orientation of an image that is not loaded yet, 1 (upright) when there is none or it cannot be read.
+
+    A PNG may hold its EXIF behind the pixels, and Pillow decodes any PNG without EXIF to find out. That is done here
+    only if the chunk's name occurs in the file, so that a header stays cheap.
+    """
     try:
-        value = image.getexif().get(EXIF_ORIENTATION, 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            plain = image.format == "PNG" and b"eXIf" not in encoded
+            exif = Image.Image.getexif(image) if plain else image.getexif()
+            value = exif.get(EXIF_ORIENTATION, 1)
     except Exception:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
@@ -108,37 +146,46 @@ def _load(image: Image.Image) -> None:
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    if image.mode.startswith(("I", "F")):
-        return _from_deep(np.asarray(image))
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        colour = _convert(rgba.convert("RGB"), profile)
-        white = Image.new("RGB", image.size, "white")
-        white.paste(colour, mask=rgba.getchannel("A"))
-        return white
-    if image.mode == "RGB" and not profile:
+    if image.mode == "RGB" and not profile and "transparency" not in image.info:
         return image
-    if image.mode in ("1", "P"):
-        image = image.convert("RGB")
-    return _convert(image, profile)
+    if image.mode.startswith(("I", "F")):
+        colour, alpha = _from_deep(image)
+    elif image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        colour = rgba.getchannel("R") if image.mode in ("1", "L", "LA") else rgba.convert("RGB")
+        alpha = rgba.getchannel("A")
+    else:
+        colour, alpha = image, None
+    rgb = _convert(colour, profile)
+    if alpha is None:
+        return rgb
+    white = Image.new("RGB", rgb.size, "white")
+    white.paste(rgb, mask=alpha)
+    return white
 
 
-def _from_deep(values: np.ndarray) -> Image.Image:
-    """16-bit, 32-bit and float grey: integers keep their upper byte, floats in 0–1 are scaled to it."""
+def _from_deep(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """16-bit, 32-bit and float grey as mode L, and its mask where one value means transparent."""
+    values = np.asarray(image)
     if values.dtype.kind == "f":
-        values = np.nan_to_num(values)
-        grey = values * 255 if values.size and values.max() <= 1 else values
+        finite = np.where(np.isfinite(values), values, 0)
+        grey = finite * 255 if finite.max() <= 1 else finite
     else:
         grey = values >> 8
-    return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
+    mask = None
+    if isinstance(transparent := image.info.get("transparency"), int):
+        mask = Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)), mask
 
 
 def _convert(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """To RGB through the embedded profile; one that is broken or of another colour space is ignored, as browsers do."""
+    """To RGB through the embedded profile, or by Pillow's own formulas where it has none that fits."""
+    if image.mode not in _PROFILED:
+        image = image.convert("L" if image.mode == "1" else "RGB")
     transform = _transform(profile, image.mode) if profile else None
-    if transform is None:
-        return image if image.mode == "RGB" else image.convert("RGB")
-    return ImageCms.applyTransform(image, transform)
+    if transform is not None:
+        return ImageCms.applyTransform(image, transform)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @lru_cache(maxsize=64)
@@ -148,5 +195,5 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         if "sRGB" in ImageCms.getProfileDescription(source):
             return None
         return ImageCms.buildTransform(source, _SRGB, mode, "RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
+    except Exception:  # whatever is wrong with a profile, the picture can be seen without it
         return None
