@@ -99,7 +99,7 @@ def _open(encoded: bytes, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore")  # malformed EXIF and the like; what matters raises
             image = Image.open(io.BytesIO(encoded), formats=FORMATS)
     except UnidentifiedImageError:
-        raise SampleError("not an image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF can)") from None
+        raise SampleError("not an image of a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF)") from None
     except Exception as error:  # Pillow's parsers raise many kinds on hostile headers
         raise SampleError(f"broken header: {error}") from None
     pixels = image.width * image.height
