@@ -29,21 +29,25 @@ class Family:
     licence: str
     face: int = 0
 
-    def paths(self) -> list[Path]:
+    def paths(self) -> tuple[Path, ...]:
         """Where its files are. Raises StageError that names the package to install."""
-        try:
-            installed = distribution(self.package)
-        except PackageNotFoundError:
-            raise StageError(f"the font {self.name} is missing", f"pip install {self.package}") from None
-        found = [Path(str(installed.locate_file(file))) for file in self.files]
-        missing = [path for path in found if not path.is_file()]
-        if missing:
-            version = installed.version
-            raise StageError(
-                f"the font {self.name} is missing: {self.package} {version} has no {missing[0].name}",
-                f"pip install --force-reinstall {self.package}, at the version in constraints.txt",
-            )
-        return found
+        return _paths(self)
+
+
+@cache
+def _paths(family: Family) -> tuple[Path, ...]:
+    try:
+        installed = distribution(family.package)
+    except PackageNotFoundError:
+        raise StageError(f"the font {family.name} is missing", f"pip install {family.package}") from None
+    found = tuple(Path(str(installed.locate_file(file))) for file in family.files)
+    missing = [path for path in found if not path.is_file()]
+    if missing:
+        raise StageError(
+            f"the font {family.name} is missing: {family.package} {installed.version} has no {missing[0].name}",
+            f"pip install --force-reinstall {family.package}, at the version in constraints.txt",
+        )
+    return found
 
 
 @cache

@@ -34,6 +34,7 @@ class Font:
     def __init__(self, pointer: Any) -> None:
         lib = pango.libraries()
         self.pointer = ffi.gc(lib.g_object_ref(pointer), lib.g_object_unref)
+        self.file = pango.file_of(pointer)
         self.scaled = lib.pango_cairo_font_get_scaled_font(pointer)  # the font's own: lives as long as it
         self._ink: dict[int, tuple[float, float, float, float]] = {_EMPTY: (0, 0, 0, 0)}
 

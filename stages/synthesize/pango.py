@@ -46,7 +46,8 @@ void cairo_font_options_set_hint_metrics(cairo_font_options_t *, int);
 typedef struct _fcconfig FcConfig;
 FcConfig *FcConfigCreate(void);
 int FcConfigAppFontAddFile(FcConfig *, const unsigned char *);
-int FcConfigBuildFonts(FcConfig *);
+typedef struct _fcpattern FcPattern;
+int FcPatternGetString(const FcPattern *, const char *, int, const char **);
 
 typedef struct _fontmap PangoFontMap;
 typedef struct _context PangoContext;
@@ -103,6 +104,7 @@ void pango_attr_list_insert(PangoAttrList *, PangoAttribute *);
 PangoAttribute *pango_attr_fallback_new(int);
 PangoAttribute *pango_attr_letter_spacing_new(int);
 cairo_scaled_font_t *pango_cairo_font_get_scaled_font(void *);
+FcPattern *pango_fc_font_get_pattern(void *);
 """
 
 # Library, its names on Linux and macOS, and the Debian package that has it.
@@ -174,3 +176,11 @@ def context_with(files: Sequence[Path]) -> Any:
     lib.cairo_font_options_destroy(options)
     lib.pango_context_set_round_glyph_positions(context, 0)
     return context
+
+
+def file_of(font: Any) -> str:
+    """The path of the file that a PangoFont was loaded from."""
+    lib = libraries()
+    value = ffi.new("char **")
+    lib.FcPatternGetString(lib.pango_fc_font_get_pattern(font), b"file", 0, ffi.cast("const char **", value))
+    return ffi.string(value[0]).decode()

@@ -20,7 +20,7 @@ _UNSPACED = ("ja", "zh-Hans", "zh-Hant")  # languages that part neither words no
 
 _CLOSING = "[\"'\u201d\u2019\u300d\u300f)\uff09\\]]*"
 # An ASCII stop ends something only before a space (1.5, e.g.) or after an ideograph; the others always do.
-_STOP = re.compile(rf"(?:[.!?](?={_CLOSING}(?:\s|$))|[\u3002\uff01\uff1f\u0964\u061f]){_CLOSING}\s*")
+_STOP = re.compile(rf"(?:[.!?](?={_CLOSING}(?:\s|$))|[\u3002\uff01\uff1f\u0964\u061f]+){_CLOSING}\s*")
 _PAUSE = re.compile(
     rf"(?:[,;:](?={_CLOSING}(?:\s|$))|(?<=[\u3040-\u9fff])[,;:]|[\u3001\uff0c\uff1b\uff1a\u060c\u061b]){_CLOSING}\s*"
 )
@@ -86,11 +86,12 @@ def _clauses(corpus: str, language: str) -> tuple[tuple[_Clause, ...], tuple[int
 def _cut(paragraph: str, language: str) -> Iterator[_Clause]:
     after = "" if language in _UNSPACED else " "
     opens = True
-    for sentence in _pieces(paragraph, _STOP):
+    sentences = list(_pieces(paragraph, _STOP))
+    for place, sentence in enumerate(sentences):
         clauses = list(_pieces(sentence, _SPACE if language == "th" else _PAUSE))
         for number, clause in enumerate(clauses):
             closes = number == len(clauses) - 1
-            ends_paragraph = closes and paragraph.endswith(sentence)
+            ends_paragraph = closes and place == len(sentences) - 1
             yield _Clause(clause.rstrip() + after if ends_paragraph else clause, opens, closes)
             opens = closes or language == "th"
 

