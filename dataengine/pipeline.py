@@ -1,8 +1,7 @@
 """Carrying a plan out: one stage after the other, each doing only what does not stand, until the shards are written."""
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +13,6 @@ import yaml
 from dataengine import catalog, packing
 from dataengine.errors import DataEngineError, RunError
 from dataengine.execute import run_tasks, start_ray
-from dataengine.manifest import Manifest
 from dataengine.packing import by_key
 from dataengine.plan import DATASETS, Plan, Stage, without_position
 from dataengine.progress import Reporter
@@ -39,7 +37,7 @@ class Pipeline:
     def __call__(self, until: str | None = None) -> None:
         """Do everything up to and including the section `until`. Raises DataEngineError; what is done stays done."""
         self.state.keep_only(self.plan.labels())
-        self.run.write_text("manifest.yaml", _yaml(self.manifest))
+        self.run.write_text("manifest.yaml", _yaml(self.plan))
         self.reporter.event("start", manifest=self.manifest.name, until=until, versions=self.state.data["versions"])
         last = SECTIONS.index(until) if until else len(SECTIONS)
         steps: list[tuple[str, Callable[[], None]]] = [
@@ -64,7 +62,7 @@ class Pipeline:
             build = partial(Producer, self.run, stage.spec, self.plan.seed)
             self.samples += self._work([stage], build, tasks[stage.name])[stage.name]
         self.run.remove_others("samples", [d.path for d in self.samples])
-        self._sweep_failures(self.plan.sources, [t.index for made in tasks.values() for t in made])
+        self._sweep_failures({t.index: name for name, made in tasks.items() for t in made})
         if not sum(d.rows for d in self.samples):
             raise RunError(
                 f"{self.run.url}: none of the {sum(t.payload['inputs'] for m in tasks.values() for t in m)} inputs "
@@ -79,12 +77,15 @@ class Pipeline:
             self.signals |= self._work(stages, build, tasks)
             for stage in stages:
                 self.run.remove_others(f"signals/{stage.name}", [d.path for d in self.signals[stage.name]])
-        self._sweep_failures([*self.plan.sources, *self.plan.signals], range(len(self.samples)))
 
-    def _sweep_failures(self, stages: Sequence[Stage], parts: Sequence[int]) -> None:
-        """Failures of parts that are no more, and of stages that the manifest no longer has."""
-        keep = {failures_path(self.run, s.name, i) for s in [*stages, *self.plan.signals] for i in parts}
-        self.run.remove_others("failures", sorted(keep))
+    def _sweep_failures(self, sources: Mapping[int, str]) -> None:
+        """Remove failures of parts that are no more or of another source now, and of stages that are no more.
+
+        `sources` has the source of each part.
+        """
+        signals = [s.name for s in self.plan.signals]
+        keep = [failures_path(self.run, name, i) for i, source in sources.items() for name in (source, *signals)]
+        self.run.remove_others("failures", keep)
 
     def _work(
         self, stages: Sequence[Stage], build: Callable[[], Worker], tasks: Sequence[Task]
@@ -242,19 +243,20 @@ class Pipeline:
         train_run(self.run, str(self.manifest.train), self.state, self.reporter)
 
 
-def _yaml(manifest: Manifest) -> str:
-    """The manifest as resolved, in the form in which one is written."""
+def _yaml(plan: Plan) -> str:
+    """The manifest as resolved: the files it names read in, overrides and variables applied; it runs by itself."""
+    manifest = plan.manifest
 
-    def entry(data: dict[str, Any]) -> dict[str, Any]:
-        plain = {k: v for k, v in data.items() if k != "params" and v not in (None, False, {})}
-        plain.pop("resources", None)
-        resources = {k: v for k, v in (data.get("resources") or {}).items() if v is not None}
-        return {**plain, **({"resources": resources} if resources else {}), **data["params"]}
+    def entry(stage: Stage) -> dict[str, Any]:
+        given = {"stage": stage.entry.stage, "name": stage.entry.name, "optional": stage.entry.optional}
+        resources = stage.entry.resources.model_dump(exclude_none=True)
+        params = stage.params.model_dump(mode="json", exclude_unset=True)
+        return {**given, **({"resources": resources} if resources else {}), **params}
 
-    data = json.loads(manifest.model_dump_json())
-    for section, value in data.items():
-        if isinstance(value, list):
-            data[section] = [entry(v) for v in value]
-        elif isinstance(value, dict) and "params" in value:
-            data[section] = entry(value)
-    return yaml.safe_dump({k: v for k, v in data.items() if v not in (None, [])}, sort_keys=False, allow_unicode=True)
+    data: dict[str, Any] = {"name": manifest.name, "seed": plan.seed, "parts": manifest.parts.model_dump()}
+    for stage in (*plan.sources, *plan.signals):
+        data.setdefault(stage.section, []).append(entry(stage))
+    data |= {section: entry(stage) for section, stage in plan.queries.items()}
+    if manifest.train:
+        data["train"] = manifest.train
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)

@@ -59,9 +59,9 @@ class Standing:
 class Plan:
     """Resolves a manifest against a run's folder. Making one checks everything that can be checked beforehand."""
 
-    def __init__(self, manifest: Manifest, run: Run, seed: int | None = None) -> None:
+    def __init__(self, manifest: Manifest, run: Run) -> None:
         self.manifest, self.run = manifest, run
-        self.seed = manifest.seed if seed is None else seed
+        self.seed = manifest.seed
         self.sources = [self._resolve("collect", e) for e in manifest.collect]
         self.sources += [self._resolve("synthesize", e) for e in manifest.synthesize]
         self.signals = [self._resolve("measure", e) for e in manifest.measure]

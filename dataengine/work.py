@@ -151,21 +151,18 @@ class Measurer:
         started = time.perf_counter()
         made: dict[str, list[pa.Table]] = {name: [] for name in task.outputs}
         failures: dict[str, list[Failure]] = {name: [] for name in task.outputs}
-        rows = 0
+        ids: list[pa.Array] = [pa.array([], pa.string())]
         with self.run.fs.open(task.payload["samples"], "rb") as opened:
             file = pq.ParquetFile(opened)
             for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=list(self._COLUMNS)):
-                rows += batch.num_rows
+                ids.append(batch["sample_id"])
                 for images in _decoded(batch.to_pylist(), max(self.specs[name].batch for name in made)):
                     for name in made:
                         made[name] += self._measure(name, images, failures[name])
         seconds = time.perf_counter() - started
-        return Report(
-            task.index,
-            rows,
-            seconds,
-            {name: self._commit(task, name, tables, failures[name]) for name, tables in made.items()},
-        )
+        measured = pa.concat_arrays(ids)
+        done = {name: self._commit(task, name, measured, tables, failures[name]) for name, tables in made.items()}
+        return Report(task.index, len(measured), seconds, done)
 
     def _measure(self, name: str, images: Sequence["_Row"], failures: list[Failure]) -> list[pa.Table]:
         """Tables that together hold one row an image, nulls where it cannot be measured."""
@@ -199,12 +196,13 @@ class Measurer:
         failures.append(Failure.of(error or SampleError("unknown"), source=row.source, uri=row.uri, stage=name))
         return _nulls(signal.columns, 1)
 
-    def _commit(self, task: Task, name: str, tables: Sequence[pa.Table], failures: Sequence[Failure]) -> Done:
+    def _commit(
+        self, task: Task, name: str, ids: pa.Array, tables: Sequence[pa.Table], failures: Sequence[Failure]
+    ) -> Done:
         output, signal = task.outputs[name], self.signals[name]
         columns = signal.columns if isinstance(signal, Signal) else signal
         if not isinstance(signal, Signal):  # its nulls must not pass for measurements once the signal can be had
             output = replace(output, mark=replace(output.mark, recipe="unavailable"))
-        ids = pq.read_table(self.run.fs.open(task.payload["samples"]), columns=["sample_id"])["sample_id"]
         values = pa.concat_tables([columns.empty_table(), *tables])
         table = pa.table([ids, *values.columns], schema=schema.signal_schema(columns))
         with self.run.writer(output.path, table.schema) as writer:

@@ -132,6 +132,8 @@ def test_a_folder_of_non_images_says_where_the_reasons_are_and_the_run_resumes(w
     done = command("run", write(), "--out", out)
     assert done.returncode == 0, done.stderr
     assert command("check", out).returncode == 0
+    left = command("sql", out, "select count(*) as n from failures", "--format", "csv")
+    assert left.stdout.split() == ['"n"', "0"], "failures of files that are no longer asked for have stayed"
 
 
 def test_sql_names_a_bad_query_and_a_folder_without_a_run(tmp_path, write):
@@ -164,3 +166,36 @@ def test_help_names_every_command():
     shown = CliRunner().invoke(cli.app, ["--help"]).stdout
     for verb in ("run", "synth", "sql", "stats", "check", "report", "train", "sample", "doctor"):
         assert f" {verb} " in shown
+
+
+def test_doctor_finds_everything_on_a_machine_that_was_set_up():
+    done = command("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a page was drawn" in done.stdout
+    assert "✗" not in done.stdout
+
+
+def test_synth_writes_the_same_set_again_and_sql_reads_it(tmp_path):
+    recipe = tmp_path / "set.yaml"
+    recipe.write_text(
+        yaml.safe_dump(
+            {"name": "again", "languages": {"en": 1, "ja": 1, "ar": 1}, "sizes": [[320, 256]], "smallest": 8}
+        )
+    )
+    digests = []
+    for name in ("first", "second"):
+        done = command("synth", str(recipe), "--out", str(tmp_path / name), "--count", "12")
+        assert done.returncode == 0, done.stderr
+        query = "select path, digest, rows from shard_index order by path"
+        digests.append(command("sql", str(tmp_path / name), query, "--format", "csv").stdout)
+    assert digests[0] == digests[1]
+    assert digests[0].count("shard-") >= 1
+    refuses(
+        2, "no `synthesize` section", arguments=("synth", str(_without_text(tmp_path)), "--out", str(tmp_path / "x"))
+    )
+
+
+def _without_text(tmp_path: Path) -> Path:
+    path = tmp_path / "collect.yaml"
+    path.write_text(yaml.safe_dump({"name": "x", "collect": [{"stage": "folder", "path": "x"}]}))
+    return path
