@@ -6,6 +6,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from dataengine.errors import StageError
+
 Colour = tuple[int, int, int]
 
 # One tile of noise, half a level of colour either way. Drawn from a seed of its own: the same for every page.
@@ -52,7 +54,7 @@ class Palette:
         return self.ends[0] == self.ends[1]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def luminance(colour: Colour) -> float:
     """Relative luminance of an sRGB colour, 0 to 1 (WCAG 2.2)."""
     c = np.asarray(colour) / 255
@@ -60,6 +62,7 @@ def luminance(colour: Colour) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
+@lru_cache(maxsize=4096)
 def contrast(a: Colour, b: Colour) -> float:
     """WCAG 2.2 contrast ratio of two colours, 1 to 21."""
     low, high = sorted((luminance(a), luminance(b)))
@@ -68,18 +71,26 @@ def contrast(a: Colour, b: Colour) -> float:
 
 def choose(rng: np.random.Generator, least_contrast: float) -> Palette:
     """A background, flat or a soft gradient, and one of the inks that reach `least_contrast` on all of it."""
-    names = list(COLOURS)
-    background = names[int(rng.integers(len(names)))]
+    grounds = [name for name, colour in COLOURS.items() if _inks((colour, colour), least_contrast)]
+    if not grounds:
+        raise StageError(f"no two colours reach a contrast of {least_contrast}", "ask for less: text is legible at 4.5")
+    background = grounds[int(rng.integers(len(grounds)))]
     base = COLOURS[background]
     ends = (base, base) if rng.random() < 0.6 else (base, _shifted(base, rng))
-    ratios = {name: min(contrast(COLOURS[name], end) for end in ends) for name in names}
-    readable = [name for name, ratio in ratios.items() if ratio >= least_contrast] or [
-        max(ratios, key=ratios.__getitem__)
-    ]
+    if not _inks(ends, least_contrast):
+        ends = (base, base)
+    ratios = _inks(ends, least_contrast)
+    inks = list(ratios)
     # Black and white are what most pages are printed in.
-    weights = np.array([4.0 if name in ("black", "charcoal", "white", "ivory") else 1.0 for name in readable])
-    ink = readable[int(rng.choice(len(readable), p=weights / weights.sum()))]
+    weights = np.array([4.0 if name in ("black", "charcoal", "white", "ivory") else 1.0 for name in inks])
+    ink = inks[int(rng.choice(len(inks), p=weights / weights.sum()))]
     return Palette(background, ink, ends, ratios[ink])
+
+
+def _inks(ends: tuple[Colour, Colour], least_contrast: float) -> dict[str, float]:
+    """The colours that can be read on a background, with their contrast to its worse end."""
+    ratios = {name: min(contrast(colour, end) for end in ends) for name, colour in COLOURS.items()}
+    return {name: ratio for name, ratio in ratios.items() if ratio >= least_contrast}
 
 
 def _shifted(colour: Colour, rng: np.random.Generator) -> Colour:

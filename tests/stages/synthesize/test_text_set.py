@@ -1,0 +1,198 @@
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from dataengine import config
+from dataengine.errors import ManifestError, StageError
+from dataengine.sample import Failure, Sample, samples_table, synthetic_id
+from dataengine.stage import Limits, Source, find
+from stages.synthesize.composition import COMPOSITIONS
+from stages.synthesize.palette import COLOURS, contrast
+from stages.synthesize.text_set import Params, TextSet, TextSetConfig
+
+QUICK = "manifests/synth/quick.yaml"
+
+
+def text_set(**params) -> TextSet:
+    return TextSet("pages", 0, Params.model_validate({"set": QUICK, **params}))
+
+
+def recipe(**changes) -> dict:
+    return {"name": "t", "languages": {"en": 1}, "sizes": [[400, 400]], **changes}
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[Sample]:
+    found = list(_produce(text_set(count=90)))
+    assert sum(isinstance(s, Failure) for s in found) <= 2
+    return [s for s in found if isinstance(s, Sample)]
+
+
+def _produce(source: TextSet, limits: Limits = Limits()) -> list[Sample | Failure]:
+    return [sample for piece in source.plan(limits) for sample in source.produce(piece)]
+
+
+def test_it_is_a_source_under_its_registered_name():
+    assert find("text_set") is TextSet
+    assert isinstance(text_set(), Source)
+
+
+def test_the_nine_languages_and_every_composition_appear(pages: list[Sample]):
+    assert {s.language for s in pages} == {"en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th"}
+    assert {s.meta["layout"] for s in pages} == {c.name for c in COMPOSITIONS}
+
+
+def test_ranges_joined_are_the_whole(pages: list[Sample]):
+    parts = [s for start, count in ((0, 7), (7, 1), (8, 12)) for s in _produce(text_set(start=start, count=count))]
+    assert [s.encoded for s in parts] == [s.encoded for s in pages[:20]]
+    assert samples_table(parts) == samples_table(pages[:20])
+    small_pieces = _produce(text_set(count=20), Limits(samples=3))
+    assert [s.encoded for s in small_pieces] == [s.encoded for s in pages[:20]]
+
+
+def test_another_process_makes_the_same_files(pages: list[Sample]):
+    program = (
+        "import hashlib; from stages.synthesize.text_set import *;"
+        f"s = TextSet('pages', 7, Params.model_validate({{'set': {QUICK!r}}}));"
+        "print(hashlib.blake2b(b''.join(s.page(i).encoded for i in range(19, -1, -1))).hexdigest())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    backwards = b"".join(s.encoded for s in reversed(pages[:20]))
+    assert done.stdout.strip() == hashlib.blake2b(backwards).hexdigest()
+
+
+def test_a_sample_is_what_it_says(pages: list[Sample]):
+    for index, sample in enumerate(pages[:30]):
+        image = Image.open(io.BytesIO(sample.encoded))
+        assert image.size == (sample.width, sample.height)
+        assert image.format == "JPEG" and sample.format == "jpeg"
+        assert sample.source == "pages" and sample.category == "synthetic" and sample.license
+        assert json.loads(json.dumps(sample.meta)) == sample.meta
+        assert sample.sample_id == synthetic_id("quick", 0, index)
+        assert sample.uri == f"set://quick/0/{index}"
+
+
+def test_captions_name_everything_and_quote_the_text(pages: list[Sample]):
+    for sample in pages:
+        caption = sample.caption.lower()
+        assert sample.meta["background"] in caption and sample.meta["ink"] in caption
+        assert sample.meta["layout"] in caption
+        for paragraph in sample.text:
+            assert f"“{paragraph.content}”" in sample.caption
+
+
+def test_annotations_spell_the_paragraphs_inside_the_picture(pages: list[Sample]):
+    for sample in pages:
+        assert [p.order for p in sample.text] == list(range(len(sample.text)))
+        for paragraph in sample.text:
+            letters = "".join(paragraph.content.split())
+            for spans in (paragraph.lines, paragraph.words, paragraph.characters):
+                assert "".join("".join(spans.texts).split()) == letters
+                corners = spans.quads.reshape(-1, 2)
+                assert (corners >= 0).all() and (corners <= [sample.width, sample.height]).all()
+            assert paragraph.size >= 14
+        scripts = {
+            "en": "Latn",
+            "ru": "Cyrl",
+            "ar": "Arab",
+            "hi": "Deva",
+            "th": "Thai",
+            "ko": "Hang",
+            "zh-Hans": "Hani",
+        }
+        assert sample.text[-1].script == scripts.get(sample.language, sample.text[-1].script)
+
+
+def test_paragraphs_do_not_overlap(pages: list[Sample]):
+    for sample in pages:
+        spans = [p.lines.quads.reshape(-1, 2)[:, 1] for p in sample.text]
+        for above, below in pairwise(spans):
+            assert above.max() <= below.min()
+
+
+def test_ink_and_background_reach_the_contrast_in_the_picture(pages: list[Sample]):
+    for sample in pages:
+        assert sample.meta["contrast"] >= 4.5
+        pixels = np.asarray(Image.open(io.BytesIO(sample.encoded)))
+        largest = max(sample.text, key=lambda p: p.size)
+        box = largest.lines.quads.reshape(-1, 2)
+        (left, top), (right, bottom) = box.min(axis=0).astype(int), box.max(axis=0).astype(int)
+        inside = pixels[top:bottom, left:right].reshape(-1, 3).astype(int)
+        ink = np.array(COLOURS[sample.meta["ink"]])
+        nearest = inside[np.abs(inside - ink).sum(axis=1).argmin()]
+        ground = pixels[:6].reshape(-1, 3).mean(axis=0).round().astype(int)
+        assert np.abs(nearest - ink).max() < 60
+        assert contrast(tuple(ink.tolist()), tuple(ground.tolist())) > 4.2
+
+
+def test_png_keeps_the_pixels_as_they_were_drawn():
+    sample = _produce(TextSet("pages", 0, Params(set=recipe(format="png"), count=1)))[0]
+    assert Image.open(io.BytesIO(sample.encoded)).format == "PNG"
+
+
+def test_pieces_keep_to_the_limits_and_cover_the_range():
+    pieces = list(text_set(start=5, count=100).plan(Limits(samples=30)))
+    assert [(p.payload["start"], p.inputs) for p in pieces] == [(5, 30), (35, 30), (65, 30), (95, 10)]
+    largest = 768 * 576 * 3
+    assert max(p.inputs for p in text_set(count=100).plan(Limits(bytes=10 * largest))) < 10
+    assert list(text_set(count=0).plan(Limits())) == []
+
+
+def test_planning_checks_the_corpus_at_once(tmp_path: Path):
+    missing = TextSet("pages", 0, Params(set=recipe(corpus=str(tmp_path)), count=1))
+    with pytest.raises(StageError, match=r"en\.txt cannot be read"):
+        list(missing.plan(Limits()))
+
+
+def test_a_language_without_fonts_is_refused_at_once(tmp_path: Path):
+    (tmp_path / "tlh.txt").write_text("nuqneH", encoding="utf-8")
+    stranger = TextSet("pages", 0, Params(set=recipe(corpus=str(tmp_path), languages={"tlh": 1}), count=1))
+    with pytest.raises(StageError, match="no font of the catalogue writes 'tlh'"):
+        list(stranger.plan(Limits()))
+
+
+@pytest.mark.parametrize(("text", "code"), [("Free 𓀀 and equal.", "U+13000"), ("Free \x07 and equal.", "U+0007")])
+def test_a_page_that_cannot_be_written_is_a_failure_with_its_reason(tmp_path: Path, text: str, code: str):
+    (tmp_path / "en.txt").write_text(text, encoding="utf-8")
+    found = _produce(TextSet("pages", 0, Params(set=recipe(corpus=str(tmp_path)), count=5)))
+    assert len(found) == 5
+    assert all(isinstance(f, Failure) and f.error == "SampleError" and code in f.message for f in found)
+    assert [f.uri for f in found] == [f"set://t/0/{i}" for i in range(5)]
+
+
+def test_a_set_is_the_same_by_path_and_inline():
+    by_path = Params.model_validate({"set": QUICK})
+    inline = Params.model_validate({"set": config.read_yaml(QUICK)})
+    assert by_path.model_dump_json() == inline.model_dump_json()
+
+
+def test_a_misspelt_key_of_a_set_is_named_with_what_was_meant(tmp_path: Path):
+    path = tmp_path / "set.yaml"
+    path.write_text("name: x\nlanguages: {en: 1}\nquallity: 3\n", encoding="utf-8")
+    with pytest.raises(ManifestError, match="quallity: unknown key; did you mean 'quality'"):
+        Params.model_validate({"set": str(path)})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"languages": {}},
+        {"languages": {"en": -1}},
+        {"sizes": [[0, 100]]},
+        {"compositions": ["a bok page"]},
+        {"quality": 0},
+        {"format": "gif"},
+    ],
+)
+def test_a_set_that_cannot_be_drawn_is_refused(changes: dict):
+    with pytest.raises(ValidationError):
+        TextSetConfig.model_validate(recipe(**changes))
