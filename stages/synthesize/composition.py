@@ -10,7 +10,8 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Block:
-    """One paragraph's place. `share` is how much of the column's height it may take; `size` the type sizes allowed."""
+    """One paragraph's place. `share` is how much of the column's height it may take at most: body texts divide what the
+    headings leave by their lengths. `size` is the type sizes allowed."""
 
     role: Literal["heading", "body"]
     share: float
@@ -36,14 +37,14 @@ class Composition:
 COMPOSITIONS = (
     Composition(
         "a book page",
-        (Block("body", 1.0, (0.025, 0.06), (180, 380), "justify", leading=1.15),),
+        (Block("body", 1.0, (0.025, 0.085), (180, 380), "justify", leading=1.15),),
         (0.11, 0.1),
     ),
     Composition(
         "a page with a headline",
         (
-            Block("heading", 0.28, (0.06, 0.13), (8, 44), bold=True, leading=1.0),
-            Block("body", 0.68, (0.028, 0.06), (120, 300), leading=1.15),
+            Block("heading", 0.28, (0.06, 0.15), (8, 44), bold=True, leading=1.0),
+            Block("body", 1.0, (0.026, 0.085), (120, 300), leading=1.15),
         ),
         (0.09, 0.09),
     ),
@@ -56,8 +57,8 @@ COMPOSITIONS = (
     Composition(
         "two paragraphs",
         (
-            Block("body", 0.48, (0.026, 0.055), (90, 200), "justify", leading=1.15),
-            Block("body", 0.48, (0.026, 0.055), (90, 200), "justify", leading=1.15),
+            Block("body", 1.0, (0.026, 0.085), (90, 200), "justify", leading=1.15),
+            Block("body", 1.0, (0.026, 0.085), (90, 200), "justify", leading=1.15),
         ),
         (0.1, 0.1),
         gap=0.05,
@@ -72,7 +73,7 @@ COMPOSITIONS = (
         "a title page with a subtitle",
         (
             Block("heading", 0.5, (0.08, 0.17), (6, 36), "center", bold=True, leading=1.0),
-            Block("body", 0.3, (0.032, 0.055), (24, 90), "center", leading=1.15),
+            Block("body", 0.3, (0.036, 0.07), (24, 90), "center", leading=1.15),
         ),
         (0.1, 0.14),
         anchor="middle",
@@ -82,9 +83,9 @@ COMPOSITIONS = (
     Composition(
         "a notice in three parts",
         (
-            Block("heading", 0.2, (0.055, 0.1), (6, 30), bold=True, leading=1.0),
-            Block("body", 0.36, (0.028, 0.05), (70, 160), leading=1.15),
-            Block("body", 0.36, (0.028, 0.05), (70, 160), leading=1.15),
+            Block("heading", 0.2, (0.055, 0.14), (6, 30), bold=True, leading=1.0),
+            Block("body", 1.0, (0.026, 0.085), (70, 160), leading=1.15),
+            Block("body", 1.0, (0.026, 0.085), (70, 160), leading=1.15),
         ),
         (0.1, 0.09),
         gap=0.06,

@@ -20,8 +20,10 @@ from stages.synthesize.caption import page_caption
 from stages.synthesize.composition import Block, Composition
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
 
-# How many characters say what a hundred Latin ones say.
-DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
+# How many characters say what one Latin character says.
+_DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
+_HIERARCHY = 1.6  # a heading is at least so many times as large as the text below it
+_LINE = 20  # characters that the last line of a paragraph leaves empty, about
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def brief(
 
 
 def _text(rng: np.random.Generator, block: Block, source: str, language: str) -> str:
-    density = DENSITY.get(language, 1.0)
+    density = _DENSITY.get(language, 1.0)
     low, high = (max(2, round(n * density)) for n in block.characters)
     longest = int(rng.integers((low + high) // 2, high + 1))
     if block.role == "heading":
@@ -127,27 +129,36 @@ def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.
 
 
 def _fit(setter: Typesetter, page_brief: Brief, smallest: float) -> list[Setting]:
-    """Every block at the largest size its share of the column takes."""
+    """Headings as large as their share of the column takes; then body text, all in one size, in what they leave."""
     composition = page_brief.composition
+    blocks = list(enumerate(zip(composition.blocks, page_brief.texts, strict=True)))
     side = min(page_brief.width, page_brief.height)
-    column = page_brief.width * (1 - 2 * composition.margins[0])
-    gaps = composition.gap * page_brief.height * (len(composition.blocks) - 1)
-    available = page_brief.height * (1 - 2 * composition.margins[1]) - gaps
+    width = page_brief.width * (1 - 2 * composition.margins[0])
+    gaps = composition.gap * page_brief.height * (len(blocks) - 1)
+    rest = available = page_brief.height * (1 - 2 * composition.margins[1]) - gaps
+    settings: dict[int, Setting] = {}
 
-    def fit(block: Block, text: str, most: float) -> Setting:
+    def fit(number: int, height: float, most: float) -> Setting:
+        block, text = composition.blocks[number], page_brief.texts[number]
         low, high = (max(smallest, share * side) for share in block.size)
         style = _style(page_brief, block)
-        height = block.share * available
-        return setter.fit(text, page_brief.language, style, column, height, low, max(low, min(high, most)))
+        return setter.fit(text, page_brief.language, style, width, height, low, max(low, min(high, most)))
 
-    blocks = list(zip(composition.blocks, page_brief.texts, strict=True))
-    settings = [fit(block, text, np.inf) for block, text in blocks]
-    # Paragraphs of one page are set in one size, that of the fullest.
-    body = min((s.size for s, (block, _) in zip(settings, blocks, strict=True) if block.role == "body"), default=0)
-    return [
-        fit(block, text, body) if block.role == "body" and setting.size > body else setting
-        for setting, (block, text) in zip(settings, blocks, strict=True)
-    ]
+    most = np.inf
+    for number, (block, _) in blocks:
+        if block.role == "heading":
+            settings[number] = fit(number, block.share * available, np.inf)
+            rest -= settings[number].height
+            most = min(most, settings[number].size / _HIERARCHY)
+    lengths = {number: _LINE + len(text) for number, (block, text) in blocks if block.role == "body"}
+    for number, length in lengths.items():
+        block = composition.blocks[number]
+        settings[number] = fit(number, min(block.share * available, rest * length / sum(lengths.values())), most)
+    size = min((settings[number].size for number in lengths), default=0)
+    for number in lengths:
+        if settings[number].size > size:
+            settings[number] = fit(number, settings[number].height, size)
+    return [settings[number] for number, _ in blocks]
 
 
 def _style(page_brief: Brief, block: Block) -> Style:
