@@ -21,7 +21,7 @@ from stages.synthesize.composition import Block, Composition
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
 
 # How many characters say what one Latin character says.
-_DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
+DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
 _HIERARCHY = 1.6  # a heading is at least so many times as large as the text below it
 _LINE = 20  # characters that the last line of a paragraph leaves empty, about
 
@@ -79,7 +79,7 @@ def brief(
 
 
 def _text(rng: np.random.Generator, block: Block, source: str, language: str) -> str:
-    density = _DENSITY.get(language, 1.0)
+    density = DENSITY.get(language, 1.0)
     low, high = (max(2, round(n * density)) for n in block.characters)
     longest = int(rng.integers((low + high) // 2, high + 1))
     if block.role == "heading":
