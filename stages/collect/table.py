@@ -49,6 +49,7 @@ class TableSource:
 
     def __init__(self, name: str, seed: int, params: Params) -> None:
         self.name, self.params = name, params
+        self._last: tuple[str, pa.Table] | None = None
 
     @cached_property
     def _fs(self) -> fsspec.AbstractFileSystem:
@@ -67,9 +68,10 @@ class TableSource:
 
     def plan(self, limits: Limits) -> Iterator[Piece]:
         for path in self._files():
-            stamp = str(self._fs.info(path).get("mtime") or self._fs.info(path).get("ETag") or self._fs.size(path))
-            for group, table in self._groups(path):
-                for start, stop in _cut(self._sizes(path, table), limits):
+            info = self._fs.info(path)
+            stamp = str(info.get("mtime") or info.get("ETag") or info.get("size"))
+            for group, ranges in self._groups(path, limits):
+                for start, stop in ranges:
                     yield Piece({"file": path, "stamp": stamp, "group": group, "rows": [start, stop]}, stop - start)
 
     def _files(self) -> list[str]:
@@ -86,22 +88,41 @@ class TableSource:
             raise ManifestError(f"{where}: no such table", "check the path; relative paths start where you are")
         return files
 
-    def _groups(self, path: str) -> Iterator[tuple[int, pa.Table]]:
-        """The image column of each row group; the whole file is group 0 for formats without row groups."""
+    def _groups(self, path: str, limits: Limits) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """The row ranges of each row group; the whole file is group 0 for formats without row groups."""
         try:
             if path.endswith(".parquet"):
                 with self._fs.open(path, "rb") as opened:
                     file = pq.ParquetFile(opened)
                     self._require_columns(path, file.schema_arrow.names)
                     for group in range(file.num_row_groups):
-                        yield group, file.read_row_group(group, columns=[self.params.image])
+                        yield group, self._ranges(path, file, group, limits)
             else:
                 table = self._read_text(path)
                 self._require_columns(path, table.column_names)
-                yield 0, table.select([self.params.image])
+                yield 0, list(_cut(self._sizes(path, table[self.params.image]), limits))
         except (pa.ArrowInvalid, OSError) as error:
             message = f"collect.{self.name}: {path} cannot be read: {error}"
             raise ManifestError(message, "give a Parquet, JSON Lines (.jsonl) or CSV file") from None
+
+    def _ranges(self, path: str, file: pq.ParquetFile, group: int, limits: Limits) -> list[tuple[int, int]]:
+        """The row ranges of one row group; its bytes are read only when its footer does not show that they fit."""
+        metadata = file.metadata.row_group(group)
+        fits = metadata.num_rows <= limits.samples and metadata.total_byte_size <= limits.bytes
+        if fits and self._holds_bytes(metadata):
+            return [(0, metadata.num_rows)] if metadata.num_rows else []
+        column = file.read_row_group(group, columns=[self.params.image])[self.params.image]
+        return list(_cut(self._sizes(path, column), limits))
+
+    def _holds_bytes(self, group: pq.RowGroupMetaData) -> bool:
+        """Whether the footer shows that every image of a row group stands in it, and none is only named by its path."""
+        for index in range(group.num_columns):
+            column = group.column(index)
+            if column.path_in_schema in (self.params.image, f"{self.params.image}.bytes"):
+                binary = column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "STRING"
+                known = column.statistics is not None and column.statistics.has_null_count
+                return binary and known and column.statistics.null_count == 0
+        return False
 
     def _require_columns(self, path: str, present: list[str]) -> None:
         for column in (self.params.image, *self._columns.values(), *self.params.meta):
@@ -110,6 +131,12 @@ class TableSource:
                     f"collect.{self.name}: {path} has no column {column!r}{suggest(column, present)}",
                     f"its columns are: {', '.join(present)}",
                 )
+
+    def _read_text_once(self, path: str) -> pa.Table:
+        """The last table read is kept: its pieces come one after the other."""
+        if self._last is None or self._last[0] != path:
+            self._last = path, self._read_text(path)
+        return self._last[1]
 
     def _read_text(self, path: str) -> pa.Table:
         with self._fs.open(path, "rb") as file:
@@ -120,9 +147,9 @@ class TableSource:
                 return pa.csv.read_csv(file, parse_options=options)
         raise ManifestError(f"collect.{self.name}: {path}: unknown kind of table", "use .parquet, .jsonl or .csv")
 
-    def _sizes(self, path: str, table: pa.Table) -> list[int]:
+    def _sizes(self, path: str, images: pa.ChunkedArray) -> list[int]:
         """Bytes of each row's image, 0 where it cannot be told: such a row will fail when it is read."""
-        column = table[self.params.image].combine_chunks()
+        column = images.combine_chunks()
         if pa.types.is_struct(column.type) and "bytes" in [f.name for f in column.type]:
             paths = column.field("path") if "path" in [f.name for f in column.type] else None
             sizes = pc.binary_length(column.field("bytes")).to_pylist()
@@ -160,7 +187,7 @@ class TableSource:
             with self._fs.open(path, "rb") as file:
                 table = pq.ParquetFile(file).read_row_group(piece.payload["group"], columns=wanted)
         else:
-            table = self._read_text(path).select(wanted)
+            table = self._read_text_once(path).select(wanted)
         for number, row in zip(range(start, stop), table.slice(start, stop - start).to_pylist(), strict=True):
             fields = {field: row[column] for field, column in self._columns.items()}
             fields["meta"] = {column: row[column] for column in self.params.meta}
