@@ -109,19 +109,20 @@ class TableSource:
         """The row ranges of one row group; its bytes are read only when its footer does not show that they fit."""
         metadata = file.metadata.row_group(group)
         fits = metadata.num_rows <= limits.samples and metadata.total_byte_size <= limits.bytes
-        if fits and self._holds_bytes(metadata):
+        if fits and self._holds_bytes(file, metadata):
             return [(0, metadata.num_rows)] if metadata.num_rows else []
         column = file.read_row_group(group, columns=[self.params.image])[self.params.image]
         return list(_cut(self._sizes(path, column), limits))
 
-    def _holds_bytes(self, group: pq.RowGroupMetaData) -> bool:
+    def _holds_bytes(self, file: pq.ParquetFile, group: pq.RowGroupMetaData) -> bool:
         """Whether the footer shows that every image of a row group stands in it, and none is only named by its path."""
+        if pa.types.is_string(file.schema_arrow.field(self.params.image).type):
+            return False
         for index in range(group.num_columns):
             column = group.column(index)
             if column.path_in_schema in (self.params.image, f"{self.params.image}.bytes"):
-                binary = column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "STRING"
-                known = column.statistics is not None and column.statistics.has_null_count
-                return binary and known and column.statistics.null_count == 0
+                statistics = column.statistics
+                return statistics is not None and statistics.has_null_count and statistics.null_count == 0
         return False
 
     def _require_columns(self, path: str, present: list[str]) -> None:
