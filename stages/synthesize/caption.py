@@ -20,19 +20,32 @@ LANGUAGES = {
     "zh-Hant": "Traditional Chinese",
 }
 
+# A capital letter at a name's beginning asks for one at the value's. `says` brings the text and its own full stop.
 _TEMPLATES = (
-    "{Layout} with {ink} {writing} {language} text on {ground}. The text reads: {text}",
-    "{Language} text, {writing} in {ink} on {ground}, set as {layout}: {text}",
-    "{Ground} with the {ink} {writing} words {text} It is {layout} in {language}.",
-    "A picture of {layout}. On {ground}, {ink} {writing} letters say in {language}: {text}",
-    "{Layout} in {language}. {Writing} text in {ink} on {ground} says {text}",
-    "{ground_only}, {ink} text, {writing}. {Layout} that reads {text}",
+    "{Layout} with {ink} {writing} {language} text on {ground}. {Says}",
+    "{Layout} in {language}, set in {ink} {writing} type on {ground}. {Says}",
+    "{Layout}: {ink} {writing} {language} letters on {ground}. {Says}",
+    "{Language} text in {ink} {writing} letters on {ground}, arranged as {layout}. {Says}",
+    "On {ground} stands {language} text in {ink}, {writing}, as {layout}. {Says}",
+    "A picture of {layout}. The {language} text is {ink} and {writing}, on {ground}. {Says}",
+    "An image of {layout}, {ink} on {ground}. The type is {writing}, the language {language}. {Says}",
+    "{Ground} with {ink} {writing} {language} type, composed as {layout}. {Says}",
 )
+_SAYS = (
+    "it reads {text}",
+    "it says {text}",
+    "the text reads {text}",
+    "the text says {text}",
+    "one can read {text}",
+)
+_JOINED = ("{first} and then {second}", "{first}, followed by {second}", "{first}, and below it {second}")
+_HEADED = ("{first} as the headline above {second}", "{first} at the top, and below it {second}")
 _WRITING = {
-    "sans-serif": ("printed", "sans-serif", "clean sans-serif", "printed sans-serif"),
-    "serif": ("printed", "serif", "printed serif", "classic serif"),
-    "handwritten": ("handwritten", "hand-lettered"),
+    "sans-serif": ("sans-serif", "clean sans-serif", "plain sans-serif", "printed sans-serif"),
+    "serif": ("serif", "printed serif", "classic serif", "bookish serif"),
+    "handwritten": ("handwritten", "hand-lettered", "casually handwritten"),
 }
+_STOPS = ".!?\u3002\uff01\uff1f\u0964\u061f"
 
 
 def page_caption(
@@ -44,19 +57,33 @@ def page_caption(
     style: str,
     language: str,
     paragraphs: Sequence[str],
+    headed: bool,
     rng: np.random.Generator,
 ) -> str:
-    """One sentence or two that name everything, with each paragraph verbatim in quotation marks."""
-    template = _TEMPLATES[int(rng.integers(len(_TEMPLATES)))]
-    writing = _WRITING[style][int(rng.integers(len(_WRITING[style])))]
-    kind = "softly shaded " if gradient else ("plain " if rng.random() < 0.4 else "")
-    ground = f"{_article(kind + background)} background"
-    tongue = LANGUAGES.get(language, language)
-    quoted = " and then ".join(f"“{p}”" for p in paragraphs)
-    values = {"layout": layout, "ink": ink, "writing": writing, "language": tongue, "ground": ground}
+    """Two or three sentences that name everything, with each paragraph verbatim in quotation marks.
+
+    `headed` tells that the first paragraph is the headline of the others.
+    """
+
+    def one_of(choices: Sequence[str]) -> str:
+        return choices[int(rng.integers(len(choices)))]
+
+    text = f"“{paragraphs[0]}”"
+    for number, paragraph in enumerate(paragraphs[1:]):
+        pattern = one_of(_HEADED if headed and number == 0 else _JOINED)
+        text = pattern.format(first=text, second=f"“{paragraph}”")
+    stop = "" if paragraphs[-1][-1] in _STOPS and text.endswith("”") else "."
+    kind = "softly shaded " if gradient else one_of(("", "", "plain "))
+    values = {
+        "layout": layout,
+        "ink": ink,
+        "writing": one_of(_WRITING[style]),
+        "language": LANGUAGES.get(language, language),
+        "ground": f"{_article(kind + background)} background",
+        "says": one_of(_SAYS).format(text=text) + stop,
+    }
     capitals = {name.capitalize(): value[:1].upper() + value[1:] for name, value in values.items()}
-    plain = f"{kind}{background} background".capitalize()
-    return template.format(**values, **capitals, ground_only=plain, text=f"{quoted}.")
+    return one_of(_TEMPLATES).format(**values, **capitals)
 
 
 def _article(words: str) -> str:

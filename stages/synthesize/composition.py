@@ -55,7 +55,7 @@ COMPOSITIONS = (
         anchor="middle",
     ),
     Composition(
-        "two paragraphs",
+        "a page of two paragraphs",
         (
             Block("body", 1.0, (0.026, 0.085), (90, 200), "justify", leading=1.15),
             Block("body", 1.0, (0.026, 0.085), (90, 200), "justify", leading=1.15),

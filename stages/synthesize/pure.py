@@ -115,6 +115,7 @@ def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.
         style=page_brief.body_family.style,
         language=page_brief.language,
         paragraphs=[s.text for s in settings],
+        headed=composition.blocks[0].role == "heading",
         rng=rng,
     )
     paragraphs = [_paragraph(s, g, order) for order, (s, g) in enumerate(zip(settings, drawn, strict=True))]
