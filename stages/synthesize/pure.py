@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from fontTools.unicodedata import script
 
-from dataengine.errors import SampleError
 from dataengine.sample import Paragraph
 from fonts.catalog import Family
 from stages.synthesize import palette, passages
@@ -195,8 +194,6 @@ def _paragraph(setting: Setting, geometry: Geometry, order: int) -> Paragraph:
 
 
 def _script(text: str) -> str:
-    """The script of most of a text's letters, ISO 15924."""
-    letters = [script(c) for c in text if c.isalpha()]
-    if not letters:
-        raise SampleError("the text has no letters")
+    """The script of most of a text's letters, ISO 15924; Zyyy, common to all scripts, where it has none."""
+    letters = [script(c) for c in text if c.isalpha()] or ["Zyyy"]
     return max(dict.fromkeys(letters), key=letters.count)
