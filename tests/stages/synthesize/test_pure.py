@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_paragraphs_stand_below_each_other_within_the_margins(setter: Typesetter
         height, width = page.pixels.shape[:2]
         across, down = composition.margins[0] * width, composition.margins[1] * height
         edges = [bounds(page, number) for number in range(len(composition.blocks))]
-        assert all(above[1] < below[0] for above, below in zip(edges, edges[1:], strict=False))
+        assert all(above[1] < below[0] for above, below in pairwise(edges))
         for paragraph in page.paragraphs:
             quads, overhang = paragraph.lines.quads, 0.25 * paragraph.size
             assert quads[:, 0::2].min() >= across - overhang and quads[:, 0::2].max() <= width - across + overhang
