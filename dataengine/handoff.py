@@ -38,7 +38,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), run: str | None = None
 
 def train_run(run: Run, path: str, state: State, reporter: Reporter) -> None:
     """The last stage of a run. When the shards are not those of the training that stands, that one is put aside."""
-    settings = load(path, run=run.path())
+    settings = load(path, run=run.location)
     shards = state.get("pack").get("fingerprint")
     mark = fingerprint(shards, settings.model_dump(mode="json", exclude={"out"}))
     before = state.get("train")

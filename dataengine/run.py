@@ -129,6 +129,11 @@ class Run:
     def local(self) -> bool:
         return isinstance(self.fs, LocalFileSystem)
 
+    @property
+    def location(self) -> str:
+        """What `${RUN}` stands for: the absolute path of a local folder, or the URL."""
+        return self.root if self.local else self.url.rstrip("/")
+
     def path(self, *names: str) -> str:
         return "/".join((self.root, *names))
 

@@ -26,7 +26,7 @@ def run(
 ) -> None:
     """Do what a manifest asks, or with `dry_run` print the plan."""
     folder = Run(out or f"runs/{manifest.load(path, overrides).name}")
-    asked = manifest.load(path, overrides, run=folder.path())
+    asked = manifest.load(path, overrides, run=folder.location)
     if dry_run:
         show_plan(Plan(asked, folder), console)
         return
@@ -44,17 +44,15 @@ def synthesize(
 ) -> None:
     """Only what a manifest synthesizes: its text sets, packed."""
     folder = Run(out)
-    asked = manifest.load(path, overrides, run=folder.path())
+    asked = manifest.load(path, overrides, run=folder.location)
     if not asked.synthesize:
         raise ManifestError(
             f"{path}: it has no `synthesize` section", "give a text set, such as manifests/synth/quick.yaml"
         )
-    kept: dict = {"collect": [], "measure": [], "dedup": None, "select": {"stage": "select"}, "train": None}
-    only = asked.model_copy(update={**kept, "select": manifest.Entry.model_validate("select"), "name": asked.name})
-    only = only.model_copy(update={"balance": manifest.Entry.model_validate("balance")})
-    if count is not None:
-        entries = [e.model_copy(update={"params": {**e.params, "count": count}}) for e in asked.synthesize]
-        only = only.model_copy(update={"synthesize": entries})
+    counted = {} if count is None else {"count": count}
+    entries = [e.model_copy(update={"params": {**e.params, **counted}}) for e in asked.synthesize]
+    pack = asked.pack or {"stage": "pack"}
+    only = manifest.Manifest(name=asked.name, seed=asked.seed, parts=asked.parts, synthesize=entries, pack=pack)
     _carry_out(only, folder, None, address, workers, console)
 
 
