@@ -2,8 +2,8 @@
 
     python benchmarks/synth.py [pages]
 
-A page is 1024 × 1024 with about 300 characters (half as many where one says more), its size found automatically, with
-the quadrilaterals of lines, words and characters and the caption. Families and weights rotate, so that fonts are not
+A page is 1024 × 1024 with about 300 characters, their size found automatically, with the quadrilaterals
+of lines, words and characters and the caption. Families and weights rotate, so that fonts are not
 always warm. The baseline is Pillow's JPEG encoder at quality 92 without chroma subsampling, on the same pixels.
 """
 
@@ -23,8 +23,7 @@ from stages.synthesize.text_set import encode
 from stages.synthesize.typeset import Typesetter
 
 LANGUAGES = ("en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th")
-PAGE = Composition("a book page", (Block("body", 1.0, (0.01, 0.2), (280, 320), "justify", leading=1.15),), (0.08, 0.08))
-DENSE = replace(PAGE, blocks=(replace(PAGE.blocks[0], characters=(700, 800)),))  # 300 of Chinese, Japanese, Korean
+BLOCK = Block("body", 1.0, (0.01, 0.2), (280, 320), "justify", leading=1.15)
 
 
 def main(pages: int) -> None:
@@ -34,7 +33,9 @@ def main(pages: int) -> None:
     )
     for language in LANGUAGES:
         drawing, encoding, characters = [], [], []
-        composition = DENSE if language.startswith(("zh", "ja", "ko")) else PAGE
+        wanted = round(300 / pure.DENSITY.get(language, 1))
+        block = replace(BLOCK, characters=(wanted - 20, wanted + 20))
+        composition = Composition("a book page", (block,), (0.08, 0.08))
         for index in range(-len(catalog.for_language(language)) * 2, pages):  # negative: warming up
             rng = generator("benchmark", 0, index)
             began = time.perf_counter()

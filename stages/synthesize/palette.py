@@ -1,7 +1,7 @@
 """Colours of a page: a background and an ink that can be read on it, with the names that captions use."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -71,7 +71,7 @@ def contrast(a: Colour, b: Colour) -> float:
 
 def choose(rng: np.random.Generator, least_contrast: float) -> Palette:
     """A background, flat or a soft gradient, and one of the inks that reach `least_contrast` on all of it."""
-    grounds = [name for name, colour in COLOURS.items() if _inks((colour, colour), least_contrast)]
+    grounds = _grounds(least_contrast)
     if not grounds:
         raise StageError(f"no two colours reach a contrast of {least_contrast}", "ask for less: text is legible at 4.5")
     background = grounds[int(rng.integers(len(grounds)))]
@@ -85,6 +85,12 @@ def choose(rng: np.random.Generator, least_contrast: float) -> Palette:
     weights = np.array([4.0 if name in ("black", "charcoal", "white", "ivory") else 1.0 for name in inks])
     ink = inks[int(rng.choice(len(inks), p=weights / weights.sum()))]
     return Palette(background, ink, ends, ratios[ink])
+
+
+@cache
+def _grounds(least_contrast: float) -> list[str]:
+    """The backgrounds that some colour can be read on."""
+    return [name for name, colour in COLOURS.items() if _inks((colour, colour), least_contrast)]
 
 
 def _inks(ends: tuple[Colour, Colour], least_contrast: float) -> dict[str, float]:

@@ -54,7 +54,7 @@ typedef struct _context PangoContext;
 typedef struct _layout PangoLayout;
 typedef struct _description PangoFontDescription;
 typedef struct _attributes PangoAttrList;
-typedef struct _attribute PangoAttribute;
+typedef struct { const void *type; unsigned int start_index; unsigned int end_index; } PangoAttribute;
 typedef struct _iter PangoLayoutIter;
 typedef struct _language PangoLanguage;
 typedef struct { int x; int y; int width; int height; } PangoRectangle;
@@ -103,6 +103,7 @@ void pango_attr_list_unref(PangoAttrList *);
 void pango_attr_list_insert(PangoAttrList *, PangoAttribute *);
 PangoAttribute *pango_attr_fallback_new(int);
 PangoAttribute *pango_attr_letter_spacing_new(int);
+PangoAttribute *pango_attr_allow_breaks_new(int);
 cairo_scaled_font_t *pango_cairo_font_get_scaled_font(void *);
 FcPattern *pango_fc_font_get_pattern(void *);
 """

@@ -24,7 +24,7 @@ _STOP = re.compile(rf"(?:[.!?](?={_CLOSING}(?:\s|$))|[\u3002\uff01\uff1f\u0964\u
 _PAUSE = re.compile(
     rf"(?:[,;:](?={_CLOSING}(?:\s|$))|(?<=[\u3040-\u9fff])[,;:]|[\u3001\uff0c\uff1b\uff1a\u060c\u061b]){_CLOSING}\s*"
 )
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile("\\s+(?![\u0e46\u0e2f])")  # the Thai marks of repetition and abbreviation follow a space
 _TRAILING = " \t.,;:!?\u3002\uff01\uff1f\u0964\u061f\u3001\uff0c\uff1b\uff1a\u060c\u061b"
 
 

@@ -5,8 +5,9 @@ is scaled: to try another size, the layout's width changes and not the font, whi
 size of a font is a font of its own to Pango. A character here is a grapheme cluster, what a reader takes for one.
 """
 
+import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, exp, log
 from typing import Any, Literal
@@ -27,7 +28,11 @@ from stages.synthesize.pango import SCALE, ffi
 _REFERENCE = 48.0  # pixels an em
 _TRIES = 14  # halvings of the range of sizes
 _LOOSEST = 0.55  # em: a paragraph that would need wider gaps to be justified is set ragged
+_SLIMMEST = 0.1  # em: no text has narrower characters than this on average
 _TALLEST = 1.65  # em: some fonts ask for far more room between lines than their script needs
+# What is kept on one line beyond Unicode's rules: a Korean word, unless the text is justified; a Thai mark of
+# repetition or abbreviation with what it stands for.
+_WHOLE = {"ko": re.compile(r"\S+"), "th": re.compile("\\S[ ]?[\u0e46\u0e2f]")}
 _ALIGN = {"start": 0, "center": 1, "end": 2, "justify": 0}
 
 
@@ -84,6 +89,9 @@ class Typesetter:
 
         Raises SampleError when a character cannot be written with the family, or when not even the smallest size fits.
         """
+        too_long = SampleError(f"{len(text)} characters do not fit {width:.0f}×{height:.0f} px at {smallest:.0f} px")
+        if len(text) * _SLIMMEST * smallest**2 > width * height:  # seen without laying out a megabyte
+            raise too_long
         text = clean(text)
         if missing := uncovered(style.family, text):
             codes = ", ".join(f"U+{ord(c):04X}" for c in missing[:8])
@@ -113,7 +121,7 @@ class Typesetter:
                         text, language, style, layout, size, logical.width * scale, logical.height * scale, left
                     )
             size *= 0.99  # shaped anew at the ends of its lines, it takes a hair more than was foretold
-        raise SampleError(f"{len(text)} characters do not fit {width:.0f}×{height:.0f} px at {smallest:.0f} px")
+        raise too_long
 
     def _layout(self, text: str, language: str, style: Style) -> Any:
         lib = self._lib
@@ -130,6 +138,10 @@ class Typesetter:
         if style.tracking:
             spacing = round(style.tracking * _REFERENCE * SCALE)
             lib.pango_attr_list_insert(attributes, lib.pango_attr_letter_spacing_new(spacing))
+        for start, end in _unbroken(text, language, style.align):
+            attribute = lib.pango_attr_allow_breaks_new(0)
+            attribute.start_index, attribute.end_index = start, end
+            lib.pango_attr_list_insert(attributes, attribute)
         lib.pango_layout_set_attributes(layout, attributes)
         lib.pango_attr_list_unref(attributes)
         lib.pango_layout_set_wrap(layout, 0)  # between words
@@ -221,6 +233,17 @@ class Page:
         """What has been drawn, uint8 (height, width, 3), RGB."""
         pango.libraries().cairo_surface_flush(self._surface)
         return cv2.cvtColor(self._buffer, cv2.COLOR_BGRA2RGB)
+
+
+def _unbroken(text: str, language: str, align: str) -> Iterator[tuple[int, int]]:
+    """The ranges of bytes within which no line may end."""
+    if language not in _WHOLE or (language == "ko" and align == "justify"):
+        return
+    place, byte = 0, 0
+    for match in _WHOLE[language].finditer(text):
+        start = byte + len(text[place : match.start()].encode())
+        place, byte = match.end(), start + len(match.group().encode())
+        yield start, byte
 
 
 def _largest(fits: Callable[[float], bool], smallest: float, largest: float) -> float:
