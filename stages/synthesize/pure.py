@@ -21,6 +21,7 @@ from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
 
 # How many characters say what one Latin character says.
 DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
+_TRIES = 8  # until a text differs from those that stand on the page already
 _HIERARCHY = 1.6  # a heading is at least so many times as large as the text below it
 _LINE = 20  # characters that the last line of a paragraph leaves empty, about
 
@@ -73,8 +74,20 @@ def brief(
         heading,
         body,
         regular[int(rng.integers(len(regular)))],
-        tuple(_text(rng, block, source, language) for block in composition.blocks),
+        _texts(rng, composition, source, language),
     )
+
+
+def _texts(rng: np.random.Generator, composition: Composition, source: str, language: str) -> tuple[str, ...]:
+    """A text for each block, none twice unless the corpus has no other."""
+    texts: list[str] = []
+    for block in composition.blocks:
+        for _ in range(_TRIES):
+            text = _text(rng, block, source, language)
+            if text not in texts:
+                break
+        texts.append(text)
+    return tuple(texts)
 
 
 def _text(rng: np.random.Generator, block: Block, source: str, language: str) -> str:

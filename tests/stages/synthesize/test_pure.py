@@ -106,3 +106,10 @@ def test_the_script_of_a_paragraph_is_that_of_most_of_its_letters(setter: Typese
         page_brief = replace(brief(COMPOSITIONS[2], "zh-Hans", 0), texts=(text,), heading_family=family)
         page = pure.draw(setter, page_brief, 12, np.random.default_rng(0))
         assert [p.script for p in page.paragraphs] == [expected]
+
+
+def test_a_page_does_not_say_the_same_thing_twice():
+    for composition in COMPOSITIONS:
+        for index in range(40):
+            texts = brief(composition, "en", index).texts
+            assert len(set(texts)) == len(texts)
