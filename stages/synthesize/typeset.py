@@ -31,8 +31,12 @@ _LOOSEST = 0.55  # em: a paragraph that would need wider gaps to be justified is
 _SLIMMEST = 0.1  # em: no text has narrower characters than this on average
 _TALLEST = 1.65  # em: some fonts ask for far more room between lines than their script needs
 # What is kept on one line beyond Unicode's rules: a Korean word, unless the text is justified; a Thai mark of
-# repetition or abbreviation with what it stands for.
-_WHOLE = {"ko": re.compile(r"\S+"), "th": re.compile("\\S[ ]?[\u0e46\u0e2f]")}
+# repetition or abbreviation with what it stands for; a Hindi full stop, often set after a space, with its sentence.
+_WHOLE = {
+    "hi": re.compile("\\S[ ]?[\u0964\u0965]"),
+    "ko": re.compile(r"\S+"),
+    "th": re.compile("\\S[ ]?[\u0e46\u0e2f]"),
+}
 _ALIGN = {"start": 0, "center": 1, "end": 2, "justify": 0}
 
 

@@ -165,6 +165,13 @@ def test_a_thai_repetition_mark_follows_its_word_onto_no_new_line(setter: Typese
         assert not any(line.startswith("ๆ") for line in lines)
 
 
+def test_a_hindi_full_stop_begins_no_line(setter: Typesetter):
+    for width in range(140, 400, 20):
+        text = "जन्मजात समानता प्राप्त है । क़ानून की निगाह में सभी समान हैं ।"
+        lines = drawn(setter, fit(setter, text, "hi", width=width, align="center"))[1].lines.texts
+        assert not any(line.startswith("।") for line in lines)
+
+
 def test_a_conjunct_is_one_character_and_a_letter_keeps_its_marks(setter: Typesetter):
     _, geometry = drawn(setter, fit(setter, "क्षत्रिय की", "hi"))
     assert geometry.characters.texts[0] == "क्ष" and geometry.characters.texts[-1] == "की"
