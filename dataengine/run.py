@@ -13,7 +13,7 @@ import os
 import platform
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -92,14 +92,15 @@ class PartWriter:
 
     def discard(self) -> None:
         """Leave nothing behind of a part that will not be committed."""
-        try:
-            if self.run.local:
-                self._file.close()
-                Path(self._temporary).unlink(missing_ok=True)
-            elif hasattr(self._file, "discard"):
+        self._writer.is_open = False  # pyarrow would write the footer when it is collected
+        if not self.run.local:
+            if hasattr(self._file, "discard"):
                 self._file.discard()
-        except OSError:
-            pass  # the disk that failed the write may fail this too; a stale temporary file is swept at the next run
+            return
+        with suppress(OSError):  # what is buffered may not fit on the disk that refused the rest
+            self._file.close()
+        with suppress(OSError):
+            Path(self._temporary).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
