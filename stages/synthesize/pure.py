@@ -22,7 +22,7 @@ from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
 # How many characters say what one Latin character says.
 DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
 _TRIES = 8  # until a text differs from those that stand on the page already
-_HIERARCHY = 1.6  # a heading is at least so many times as large as the text below it
+_HIERARCHY = 1.4  # a heading is at least so many times as large as the text below it
 _LINE = 20  # characters that the last line of a paragraph leaves empty, about
 
 
