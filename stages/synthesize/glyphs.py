@@ -37,6 +37,7 @@ class Font:
         self.file = pango.file_of(pointer)
         self.scaled = lib.pango_cairo_font_get_scaled_font(pointer)  # the font's own: lives as long as it
         self._ink: dict[int, tuple[float, float, float, float]] = {_EMPTY: (0, 0, 0, 0)}
+        self._missing: dict[int, bool] = {0: True, _EMPTY: False}
 
     def ink(self, indices: np.ndarray) -> np.ndarray:
         """Left, top, right, bottom of each glyph's ink about its origin, float64 (n, 4); zeros where it is blank."""
@@ -49,6 +50,28 @@ class Font:
         left, top = found.x_bearing, found.y_bearing
         self._ink[index] = box = (left, top, left + found.width, top + found.height)
         return box
+
+    def missing(self, indices: np.ndarray) -> np.ndarray:
+        """Whether each glyph is the font's box for what it lacks, or looks the same; bool (n,)."""
+        known = self._missing
+        return np.array([known[i] if i in known else self._compare(i) for i in indices.tolist()])
+
+    def _compare(self, index: int) -> bool:
+        sizes = self.ink(np.array([0, index]))
+        alike = np.allclose(*sizes, atol=1e-3) and self._picture(index) == self._picture(0)
+        self._missing[index] = alike and sizes[0].any()
+        return self._missing[index]
+
+    def _picture(self, index: int) -> bytes:
+        """What the glyph looks like: the bytes of 128 × 128 grey pixels."""
+        lib, pixels = pango.libraries(), bytearray(128 * 128)
+        data = ffi.from_buffer("unsigned char *", pixels, require_writable=True)
+        surface = ffi.gc(lib.cairo_image_surface_create_for_data(data, 2, 128, 128, 128), lib.cairo_surface_destroy)
+        canvas = ffi.gc(lib.cairo_create(surface), lib.cairo_destroy)
+        lib.cairo_set_scaled_font(canvas, self.scaled)
+        lib.cairo_show_glyphs(canvas, ffi.new("cairo_glyph_t *", (index, 32.0, 80.0)), 1)
+        lib.cairo_surface_flush(surface)
+        return bytes(pixels)
 
 
 @dataclass(frozen=True)
@@ -67,7 +90,7 @@ class Glyphs:
 
 
 @dataclass(frozen=True)
-class _Shaped:
+class Shaped:
     """Pango's glyphs of all lines, in visual order within each. Per glyph, all (n,): `glyphs` as Pango has them,
     `starts` the byte of the text at which its cluster begins, `font` its font's place in `fonts`, `line`, and `level`,
     the depth of its embedding, odd from right to left. Per line: its left edge `x` and its `baseline`, in pixels."""
@@ -84,7 +107,7 @@ class _Shaped:
 
 def read(layout: Any, text: str, font_of: Callable[[Any], Font]) -> Glyphs:
     """The glyphs and boxes of a layout of `text`. `font_of` gives the Font of a PangoFont pointer."""
-    shaped = _shaped(layout, font_of)
+    shaped = shape(layout, font_of)
     glyphs, line = shaped.glyphs, shaped.line
     number, width = glyphs["glyph"], glyphs["width"] / SCALE
     # Where the pen stands at each glyph, where the glyph's origin is, and what its ink covers.
@@ -92,10 +115,7 @@ def read(layout: Any, text: str, font_of: Callable[[Any], Font]) -> Glyphs:
     begins = np.searchsorted(line, np.arange(len(shaped.x)))
     pen += (shaped.x - pen[begins])[line]
     x, y = pen + glyphs["x"] / SCALE, shaped.baseline[line] + glyphs["y"] / SCALE
-    ink = np.empty((len(number), 4))
-    for place, font in enumerate(shaped.fonts):
-        ink[shaped.font == place] = font.ink(number[shaped.font == place])
-    inked = (ink[:, 2] > ink[:, 0]) & (ink[:, 3] > ink[:, 1])
+    ink, inked = _ink(shaped)
     ink += np.stack([x, y, x, y], axis=1)
     tops, bottoms = np.full(len(begins), np.inf), np.full(len(begins), -np.inf)
     np.minimum.at(tops, line[inked], ink[inked, 1])
@@ -129,16 +149,37 @@ def read(layout: Any, text: str, font_of: Callable[[Any], Font]) -> Glyphs:
     )
 
 
-def breaks(layout: Any, text: str, font_of: Callable[[Any], Font]) -> Breaks:
+def breaks(shaped: Shaped, layout: Any, text: str) -> Breaks:
     """Where a layout that has not been broken yet may be broken."""
-    shaped = _shaped(layout, font_of)
     attributes = _attributes(layout)[:-1]
     character = _character_of_byte(text)[shaped.starts]
     advances = np.bincount(character, shaped.glyphs["width"], minlength=len(text)) / SCALE
     return Breaks.of(advances, attributes & _LINE_BREAK > 0, attributes & _WHITE > 0)
 
 
-def _shaped(layout: Any, font_of: Callable[[Any], Font]) -> _Shaped:
+def undrawn(shaped: Shaped, layout: Any, text: str) -> list[str]:
+    """The characters of a text, as a reader takes them, that nobody would see: their glyphs are blank, or one of them
+    is the font's box for what it lacks."""
+    piece, first, last = _pieces(text, _attributes(layout), shaped.starts)
+    number = shaped.glyphs["glyph"]
+    seen, missing = np.zeros(len(first), bool), np.zeros(len(number), bool)
+    seen[piece[_ink(shaped)[1]]] = True
+    for place, font in enumerate(shaped.fonts):
+        missing[shaped.font == place] = font.missing(number[shaped.font == place])
+    seen[piece[missing]] = False
+    pieces = (text[a:b] for a, b in zip(first[~seen], last[~seen], strict=True))
+    return [p for p in dict.fromkeys(pieces) if not is_invisible(p)]
+
+
+def _ink(shaped: Shaped) -> tuple[np.ndarray, np.ndarray]:
+    """Each glyph's ink about its origin, (n, 4), and whether it has any, (n,)."""
+    ink = np.empty((len(shaped.glyphs), 4))
+    for place, font in enumerate(shaped.fonts):
+        ink[shaped.font == place] = font.ink(shaped.glyphs["glyph"][shaped.font == place])
+    return ink, (ink[:, 2] > ink[:, 0]) & (ink[:, 3] > ink[:, 1])
+
+
+def shape(layout: Any, font_of: Callable[[Any], Font]) -> Shaped:
     """Walk the runs once and copy out their arrays: Japanese has a run for every change of script."""
     lib = pango.libraries()
     iterator = ffi.gc(lib.pango_layout_get_iter(layout), lib.pango_layout_iter_free)
@@ -164,7 +205,7 @@ def _shaped(layout: Any, font_of: Callable[[Any], Font]) -> _Shaped:
     counts, offsets, *others = np.array(runs).T
     font, line, level = (np.repeat(a, counts) for a in others)
     x, baseline = np.array(edges).T / SCALE
-    return _Shaped(
+    return Shaped(
         fonts=list(fonts),
         glyphs=np.frombuffer(b"".join(glyphs), _PANGO_GLYPH),
         starts=np.frombuffer(b"".join(starts), np.int32) + np.repeat(offsets, counts),

@@ -1,7 +1,8 @@
 """Pure rendering: paragraphs on a clean background, composed so that the type fills its place.
 
 The report's first way of synthesis. If one character of one paragraph cannot be written, or a paragraph does not fit,
-the page is thrown away whole, with its reason. About 20 ms a page of 640 × 640 on one core.
+the page is thrown away whole, with its reason. About 5 ms a page of 640 × 640 on one core, with its
+JPEG.
 """
 
 from collections.abc import Mapping, Sequence

@@ -70,7 +70,7 @@ class TextSet:
     """The source `text_set`. The run's seed has no say here: a set carries its own."""
 
     Params = Params
-    version = 3
+    version = 4
     resources = Resources(cpus=1, memory=GIB)
 
     def __init__(self, name: str, seed: int, params: Params) -> None:

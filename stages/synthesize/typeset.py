@@ -98,12 +98,14 @@ class Typesetter:
             raise too_long
         text = clean(text)
         if missing := uncovered(style.family, text):
-            codes = ", ".join(f"U+{ord(c):04X}" for c in missing[:8])
-            raise SampleError(f"{style.family.name} cannot write {codes}")
+            raise SampleError(f"{style.family.name} cannot write {_codes(missing)}")
         layout = self._layout(text, language, style)
         if self._lib.pango_layout_get_unknown_glyphs_count(layout):
             raise SampleError(f"{style.family.name} has no glyph for a part of the text")
-        breaks = glyphs_of.breaks(layout, text, self._font)
+        shaped = glyphs_of.shape(layout, self._font)
+        if missing := glyphs_of.undrawn(shaped, layout, text):
+            raise SampleError(f"{style.family.name} has only a blank or a box for {_codes(missing)}")
+        breaks = glyphs_of.breaks(shaped, layout, text)
         one_line = self._extents(layout).height / SCALE
         spacing = style.leading * min(1, _TALLEST * _REFERENCE / one_line)
         self._lib.pango_layout_set_line_spacing(layout, spacing)
@@ -237,6 +239,11 @@ class Page:
         """What has been drawn, uint8 (height, width, 3), RGB."""
         pango.libraries().cairo_surface_flush(self._surface)
         return cv2.cvtColor(self._buffer, cv2.COLOR_BGRA2RGB)
+
+
+def _codes(missing: Sequence[str]) -> str:
+    """The code points of the first few of some characters."""
+    return ", ".join("+".join(f"U+{ord(c):04X}" for c in characters) for characters in missing[:8])
 
 
 def _unbroken(text: str, language: str, align: str) -> Iterator[tuple[int, int]]:

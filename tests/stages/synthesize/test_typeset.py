@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataengine.errors import SampleError, StageError
 from fonts import catalog
+from fonts.catalog import Family
 from stages.synthesize import passages
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
 
@@ -227,6 +230,41 @@ def test_a_megabyte_of_text_is_refused_soon(setter: Typesetter, language: str, m
 def test_one_character_that_cannot_be_written_rejects_the_paragraph_by_name(setter: Typesetter, text: str, code: str):
     with pytest.raises(SampleError, match=code.replace("+", r"\+")):
         fit(setter, text, "en")
+
+
+@pytest.fixture
+def lying(tmp_path: Path) -> Family:
+    """A font with A drawn, B blank, and C drawn as the box for what is missing."""
+    pen = TTGlyphPen(None)
+    for corner, point in zip("mlll", [(50, 0), (50, 700), (550, 700), (550, 0)], strict=True):
+        (pen.moveTo if corner == "m" else pen.lineTo)(point)
+    pen.closePath()
+    box = pen.glyph()
+    for step, point in enumerate([(0, 0), (300, 700), (600, 0)]):
+        (pen.lineTo if step else pen.moveTo)(point)
+    pen.closePath()
+    triangle = pen.glyph()
+    blank = TTGlyphPen(None).glyph()
+    shapes = {".notdef": box, "space": blank, "A": triangle, "B": blank, "C": box}
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(list(shapes))
+    builder.setupCharacterMap({ord(" "): "space", ord("A"): "A", ord("B"): "B", ord("C"): "C"})
+    builder.setupGlyf(shapes)
+    builder.setupHorizontalMetrics(dict.fromkeys(shapes, (600, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Lying", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "lying.ttf")
+    return Family("Lying", "fontpkg-lora", (str(tmp_path / "lying.ttf"),), ("en",), (400,), "serif", "OFL-1.1")
+
+
+@pytest.mark.parametrize(("text", "code"), [("AAB", "U+0042"), ("CA", "U+0043"), ("AAD", "U+0044")])
+def test_a_glyph_that_is_blank_or_the_missing_box_rejects_the_paragraph(lying: Family, text: str, code: str):
+    setter = Typesetter([lying])
+    assert setter.fit("A A", "en", Style(lying, 400), 300, 300, 8, 100).text == "A A"
+    with pytest.raises(SampleError, match=code.replace("+", r"\+")):
+        setter.fit(text, "en", Style(lying, 400), 300, 300, 8, 100)
 
 
 def test_an_empty_text_is_refused(setter: Typesetter):
