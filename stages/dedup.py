@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from dataengine.catalog import first_line
+from dataengine.catalog import columns, first_line
 from dataengine.config import Config
 from dataengine.errors import ManifestError
 
@@ -74,12 +74,14 @@ class Dedup:
         self.params = params
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
+        known = columns(db, "measured")
+        if "phash" not in known:
+            raise ManifestError("dedup compares fingerprints, which are not measured", "add `- fingerprint` to measure")
         try:
             db.execute(f"explain {self._sql()}").fetchall()
         except duckdb.Error as error:
-            raise ManifestError(
-                f"dedup: {first_line(error)}", "it needs `- fingerprint` under measure; mend `where` and `keep`"
-            ) from None
+            message = f"dedup: `where` or `keep`: {first_line(error)}"
+            raise ManifestError(message, f"columns: {', '.join(sorted(known))}") from None
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         table = db.sql(self._sql()).to_arrow_table()

@@ -1,0 +1,103 @@
+"""Balance: shares, caps and the seeded choice, as laws."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dataengine import catalog, schema
+from dataengine.errors import ManifestError
+from stages.balance import Balance, Params
+
+
+def weights(run, seed=0, **params) -> list[dict]:
+    stage = Balance(seed, Params(**params))
+    db = catalog.connect(run)
+    stage.check(db)
+    return stage.rows(db).read_all().cast(stage.columns).to_pylist()
+
+
+@pytest.fixture
+def kept(make_run, write_part):
+    """A run whose samples have the categories given, all kept in each of the phases."""
+
+    def make(categories, phases=(256,)):
+        run = make_run([{"category": c} for c in categories])
+        rows = [
+            {"sample_id": f"id{i:04d}", "phase": p, "kept": True, "part": 0, "row": i}
+            for i in range(len(categories))
+            for p in phases
+        ]
+        write_part(run, "decisions", 0, pa.Table.from_pylist(rows, schema=schema.DECISIONS))
+        return run
+
+    return make
+
+
+def test_without_a_target_each_kept_sample_is_used_once(kept):
+    rows = weights(kept(["a", "b", None]))
+    assert [row["repeats"] for row in rows] == [1, 1, 1]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=2, max_size=3),
+    shares=st.lists(st.integers(0, 9), min_size=3, max_size=3),
+    cap=st.integers(1, 4),
+    size=st.one_of(st.none(), st.integers(1, 60)),
+)
+def test_a_category_gets_its_share_of_the_size_as_far_as_the_cap_allows(kept, counts, shares, cap, size):
+    names = "abc"[: len(counts)]
+    given_shares = shares[: len(counts)]
+    if not sum(given_shares):
+        given_shares[0] = 1
+    target = {name: share / sum(given_shares) for name, share in zip(names, given_shares, strict=True)}
+    rows = weights(
+        kept([name for name, count in zip(names, counts, strict=True) for _ in range(count)]),
+        target=target,
+        max_repeats=cap,
+        size=size,
+    )
+    uses = Counter()
+    for row in rows:
+        assert 0 <= row["repeats"] <= cap
+        uses[row["category"]] += row["repeats"]
+    for name, count in zip(names, counts, strict=True):
+        exact = target[name] * (size or sum(counts))
+        assert abs(uses[name] - min(exact, count * cap)) <= 0.5 + 1e-9
+        repeats = [row["repeats"] for row in rows if row["category"] == name]
+        assert max(repeats) - min(repeats) <= 1, "samples of a category are used as evenly as can be"
+
+
+def test_the_choice_is_the_seeds_and_the_same_in_every_phase(kept):
+    run = kept(["a"] * 20, phases=(256, 640))
+    first, again, other = (
+        [(r["row"], r["phase"], r["repeats"]) for r in weights(run, seed=seed, target={"a": 1}, size=7)]
+        for seed in (0, 0, 1)
+    )
+    assert first == again != other
+    used = {phase: {row for row, p, repeats in first if p == phase and repeats} for phase in (256, 640)}
+    assert used[256] == used[640]
+    assert len(used[256]) == 7
+
+
+def test_a_category_without_a_target_is_named_and_not_dropped_in_silence(kept):
+    with pytest.raises(ManifestError, match=r"2 kept samples are of category 'nature'.*did you mean 'natur'"):
+        weights(kept(["nature", "nature", "people"]), target={"natur": 0.5, "people": 0.5})
+    with pytest.raises(ManifestError, match="'unknown'"):
+        weights(kept(["a", None]), target={"a": 1})
+
+
+def test_any_column_can_be_balanced_and_a_misspelt_one_is_named(kept):
+    run = kept(["a", "b"])
+    assert len(weights(run, by="width", target={"300": 1})) == 2
+    with pytest.raises(ManifestError, match="did you mean 'width'"):
+        weights(run, by="widht", target={"300": 1})
+
+
+@pytest.mark.parametrize("target", [{"a": 0.5}, {"a": 1.5, "b": -0.5}])
+def test_shares_that_do_not_sum_to_one_are_refused(target):
+    with pytest.raises(ValueError, match="sum to 1"):
+        Params(target=target)

@@ -1,0 +1,111 @@
+"""Duplicates: who is near whom, which groups that makes, and who is kept."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataengine import catalog
+from dataengine.errors import ManifestError
+from stages.dedup import Dedup, Params, components, near_pairs
+
+HASHES = st.lists(st.integers(0, 2**64 - 1), min_size=0, max_size=40)
+
+
+@settings(deadline=None, max_examples=60)
+@given(HASHES, st.lists(st.tuples(st.integers(0, 39), st.integers(0, 63)), max_size=40), st.integers(0, 12))
+def test_near_pairs_are_those_of_brute_force(hashes, flips, distance):
+    hashes = [*hashes, *(hashes[i % len(hashes)] ^ (1 << bit) for i, bit in flips if hashes)]
+    p = np.array(hashes, np.uint64)
+    d = p[::-1].copy()
+    expected = {
+        (i, j)
+        for i in range(len(p))
+        for j in range(i + 1, len(p))
+        if int(p[i] ^ p[j]).bit_count() <= distance and int(d[i] ^ d[j]).bit_count() <= 20
+    }
+    assert {tuple(pair) for pair in near_pairs(p, d, distance, 20).tolist()} == expected
+
+
+def test_pairs_across_blocks_are_found():
+    hashes = np.random.default_rng(0).integers(0, 2**63, 5000).astype(np.uint64)
+    hashes[4990] = hashes[3] ^ np.uint64(1)
+    assert near_pairs(hashes, hashes, 2, 2).tolist() == [[3, 4990]]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=40))
+def test_components_have_the_smallest_member_as_their_label(count, pairs):
+    pairs = [(a % count, b % count) for a, b in pairs]
+    label = list(range(count))
+    for _ in range(count):
+        for a, b in pairs:
+            label[a] = label[b] = min(label[a], label[b])
+    assert components(count, np.array(pairs, np.int64).reshape(-1, 2)).tolist() == label
+
+
+@pytest.fixture
+def deduplicate(make_run):
+    def make(samples, phash, digests=None, **params):
+        run = make_run(
+            samples,
+            part=2,
+            fingerprint={
+                "phash": np.array(phash, np.uint64),
+                "dhash": np.array(phash, np.uint64),
+                "pixel_digest": digests or [f"d{i}" for i in range(len(samples))],
+            },
+        )
+        stage = Dedup(0, Params(**params))
+        db = catalog.connect(run)
+        stage.check(db)
+        return stage.rows(db).read_all().cast(stage.columns).to_pylist()
+
+    return make
+
+
+FAR = [0x0F0F0F0F0F0F0F0F, 0xFFFF0000FFFF0000, 0x123456789ABCDEF0, 0]
+
+
+def test_the_keeper_is_the_first_by_the_declared_order(deduplicate):
+    samples = [{"width": 300}, {"width": 900}, {"width": 600}, {"width": 100}]
+    rows = deduplicate(samples, [FAR[0], FAR[0] ^ 3, FAR[0] ^ 1, FAR[1]])
+    assert [row["duplicate_of"] for row in rows] == ["id0001", None, "id0001", None]
+    assert [row["duplicate_kind"] for row in rows] == ["near", None, "near", None]
+    assert [row["duplicate_distance"] for row in rows] == [2, None, 1, None]
+    rows = deduplicate(samples, [FAR[0], FAR[0] ^ 3, FAR[0] ^ 1, FAR[1]], keep=["width asc"])
+    assert [row["duplicate_of"] for row in rows] == [None, "id0000", "id0000", None]
+
+
+def test_equal_pixels_are_exact_duplicates_however_far_their_hashes(deduplicate):
+    rows = deduplicate([{}, {}, {}], [FAR[0], FAR[1], FAR[2]], digests=["same", "other", "same"])
+    assert [row["duplicate_kind"] for row in rows] == [None, None, "exact"]
+
+
+def test_byte_identical_samples_share_an_id_and_one_of_them_is_kept(deduplicate):
+    rows = deduplicate([{"sample_id": "twin"}, {}, {"sample_id": "twin"}], [FAR[0], FAR[1], FAR[0]], ["a", "b", "a"])
+    assert [row["duplicate_of"] for row in rows] == [None, None, "twin"]
+    assert [(row["part"], row["row"]) for row in rows] == [(0, 0), (0, 1), (1, 0)]
+
+
+def test_the_near_comparison_leaves_out_what_where_excludes(deduplicate):
+    samples = [{"source": "pages"}, {"source": "pages"}, {"source": "photos"}]
+    rows = deduplicate(samples, [FAR[0]] * 3, where="source <> 'pages'")
+    assert [row["duplicate_of"] for row in rows] == [None, None, None]
+
+
+def test_samples_that_could_not_be_decoded_have_no_twins(make_run):
+    none = [None, None]
+
+    nulls = {"phash": pa.array(none, pa.uint64()), "dhash": pa.array(none, pa.uint64())}
+    run = make_run([{}, {}], fingerprint={**nulls, "pixel_digest": pa.array(none, pa.string())})
+    rows = Dedup(0, Params()).rows(catalog.connect(run)).read_all().to_pylist()
+    assert [row["duplicate_of"] for row in rows] == [None, None]
+
+
+def test_a_missing_fingerprint_and_a_bad_order_are_named(make_run, deduplicate):
+    with pytest.raises(ManifestError, match="- fingerprint"):
+        Dedup(0, Params()).check(catalog.connect(make_run([{}])))
+    with pytest.raises(ManifestError, match="sharpnes"):
+        deduplicate([{}], [FAR[0]], keep=["sharpnes desc"])

@@ -1,0 +1,78 @@
+"""The plan of the shards: every use once, in the nearest bucket, in a seeded order, in shards of the wanted size."""
+
+from collections import Counter, defaultdict
+
+import pyarrow as pa
+import pytest
+
+from dataengine import catalog, schema
+from stages.pack import Pack, Params
+
+
+@pytest.fixture
+def run(make_run, write_part):
+    """Sixty samples in parts of ten, of rising aspect, used 0 to 3 times in each of two phases."""
+    samples = [{"width": 200 + 20 * i, "height": 600, "encoded": bytes(100 + i)} for i in range(60)]
+    made = make_run(samples, part=10)
+    for part in range(6):
+        rows = [
+            {"sample_id": f"id{i:04d}", "phase": p, "repeats": i % 4, "part": part, "row": i % 10}
+            for i in range(part * 10, part * 10 + 10)
+            for p in (256, 640)
+        ]
+        write_part(made, "weights", part, pa.Table.from_pylist(rows, schema=schema.WEIGHTS))
+    return made
+
+
+def plan(run, seed=0, **params) -> list[dict]:
+    stage = Pack(seed, Params(**params))
+    return stage.rows(catalog.connect(run)).read_all().cast(stage.columns).to_pylist()
+
+
+def test_every_use_stands_exactly_once_in_each_phase(run):
+    uses = Counter((row["phase"], row["sample_id"], row["copy"]) for row in plan(run))
+    expected = {(p, f"id{i:04d}", c) for p in (256, 640) for i in range(60) for c in range(i % 4)}
+    assert set(uses) == expected
+    assert set(uses.values()) == {1}
+
+
+def test_a_sample_stands_in_the_bucket_of_the_nearest_aspect(run):
+    buckets = {row["sample_id"]: row["bucket"] for row in plan(run)}
+    assert buckets["id0001"] == "1x3"  # 220 × 600
+    assert buckets["id0011"] == "2x3"  # 420 × 600 is 0.70, between 2:3 and 3:4, nearer the first by ratio
+    assert buckets["id0013"] == "3x4"  # 460 × 600
+    assert buckets["id0021"] == "1x1"  # 620 × 600
+    assert buckets["id0043"] == "16x9"  # 1060 × 600
+
+
+def test_shards_are_cut_near_their_size_and_numbered_from_zero_in_each_bucket(run):
+    rows = plan(run, shard_bytes=1000)
+    sizes, numbers = defaultdict(int), defaultdict(list)
+    for row in rows:
+        shard = (row["phase"], row["bucket"], row["shard"])
+        sizes[shard] += row["bytes"]
+        numbers[shard[:2]].append(row["shard"])
+    assert max(sizes.values()) < 1000 + 160, "a shard may pass its size by one image at most"
+    for found in numbers.values():
+        assert found == sorted(found)
+        assert set(found) == set(range(max(found) + 1))
+
+
+def test_the_order_is_the_seeds(run):
+    order = [[(r["sample_id"], r["copy"]) for r in plan(run, seed=seed)] for seed in (0, 0, 1)]
+    assert order[0] == order[1] != order[2]
+    one_bucket = [r["sample_id"] for r in plan(run) if r["phase"] == 256 and r["bucket"] == "1x1"]
+    assert one_bucket != sorted(one_bucket)
+
+
+def test_a_window_is_finished_before_the_next_begins(run):
+    rows = [r for r in plan(run, window_parts=2, aspects=["1:1"]) if r["phase"] == 256]
+    windows = [frozenset(r["part"] for r in rows[start : start + 30]) for start in (0, 30, 60)]
+    assert all(len(window) == 2 for window in windows)
+    assert frozenset.union(*windows) == set(range(6))
+
+
+@pytest.mark.parametrize("aspect", ["1", "a:b", "0:1", "1:1:1", "-1:2"])
+def test_what_is_no_aspect_is_refused(aspect):
+    with pytest.raises(ValueError, match="is not width:height"):
+        Params(aspects=[aspect])

@@ -1,0 +1,116 @@
+"""Selection: what each predicate decides, from which phase on, and what a dropped sample says."""
+
+import pytest
+
+from dataengine import catalog
+from dataengine.errors import ManifestError
+from stages.select import Params, Select
+
+
+@pytest.fixture
+def decide(make_run):
+    """Decisions of filters over five samples with clarity 1 to 5 (the fourth unmeasured) and growing widths."""
+
+    def make(*filters: dict, phases: tuple[int, ...] = (256,)) -> dict[tuple[int, int], dict]:
+        run = make_run(
+            [{"width": 200 + 100 * i, "caption": f"it's -- {i}"} for i in range(5)],
+            part=2,
+            sharp={"clarity": [1.0, 2.0, 3.0, None, 5.0], "scripts": [["Latn"], ["Hani"], [], None, ["Latn", "Thai"]]},
+        )
+        stage = Select(0, Params(phases=list(phases), filters=list(filters)))
+        db = catalog.connect(run)
+        stage.check(db)
+        table = stage.rows(db).read_all()
+        assert table.schema.names == stage.columns.names
+        assert table.num_rows == 5 * len(phases)
+        return {(row["part"] * 2 + row["row"], row["phase"]): row for row in table.cast(stage.columns).to_pylist()}
+
+    return make
+
+
+def kept(decisions: dict, phase: int = 256) -> list[int]:
+    return [sample for (sample, p), row in decisions.items() if p == phase and row["kept"]]
+
+
+def test_without_filters_every_sample_is_kept_in_every_phase(decide):
+    decisions = decide(phases=(256, 640))
+    assert kept(decisions, 256) == kept(decisions, 640) == [0, 1, 2, 3, 4]
+    assert {row["dropped_by"] for row in decisions.values()} == {None}
+
+
+def test_a_filter_applies_from_its_phase_on(decide):
+    decisions = decide(
+        {"name": "a", "keep": "width >= 300"},
+        {"name": "b", "phase": 640, "keep": "width >= 500"},
+        phases=(256, 640, 1328),
+    )
+    assert kept(decisions, 256) == [1, 2, 3, 4]
+    assert kept(decisions, 640) == kept(decisions, 1328) == [3, 4]
+    assert decisions[0, 640]["failed"] == ["a", "b"]
+
+
+def test_a_dropped_sample_names_the_first_filter_its_values_its_predicate_and_all_that_failed(decide):
+    decisions = decide(
+        {"name": "clarity", "keep": "clarity >= 2.5"}, {"name": "size", "keep": "least(width,\n height) >= 400"}
+    )
+    row = decisions[0, 256]
+    assert (row["dropped_by"], row["failed"]) == ("clarity", ["clarity", "size"])
+    assert row["reason"] == "clarity = 1; keep: clarity >= 2.5"
+    assert decisions[2, 256]["reason"] == "width = 400, height = 300; keep: least(width, height) >= 400"
+
+
+@pytest.mark.parametrize(("when_missing", "stays"), [("keep", [2, 3, 4]), ("drop", [2, 4])])
+def test_a_value_that_is_missing_is_decided_as_the_filter_says(decide, when_missing, stays):
+    decisions = decide({"name": "c", "keep": "clarity >= 3", "when_missing": when_missing})
+    assert kept(decisions) == stays
+    if when_missing == "drop":
+        assert decisions[3, 256]["reason"] == "clarity = missing; keep: clarity >= 3"
+
+
+@pytest.mark.parametrize(
+    ("predicate", "stays"),
+    [
+        ("caption = 'it''s -- 2' -- the third", [2]),
+        ("clarity between 2 and 3 or width = 600", [1, 2, 4]),
+        ("list_contains(scripts, 'Latn')", [0, 4]),
+        ("len(list_filter(scripts, lambda s: s = 'Thai')) = 1", [4]),
+        ('"clarity" > 2 and part = 1', [2]),
+        ("case when width > 400 then true else false end", [3, 4]),
+        ("CLARITY > 4", [4]),
+    ],
+)
+def test_any_predicate_of_duckdb_will_do(decide, predicate, stays):
+    decisions = decide({"name": "f", "keep": predicate})
+    assert kept(decisions) == stays
+    assert all("keep: " in row["reason"] for row in decisions.values() if not row["kept"])
+
+
+@pytest.mark.parametrize(
+    ("predicate", "words"),
+    [
+        ("claritty >= 4", ["claritty", "clarity"]),
+        ("clarity >=", ["syntax error"]),
+        ("clarity + 1", ["not true or false"]),
+        ("no_function(clarity)", ["no_function"]),
+        ("(select 1", ["syntax error"]),
+    ],
+)
+def test_a_predicate_that_cannot_decide_is_refused_by_its_name(decide, predicate, words):
+    with pytest.raises(ManifestError) as raised:
+        decide({"name": "mine", "keep": predicate})
+    for word in ["select.filters.mine.keep", *words]:
+        assert word in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"phases": [640, 256]}, "must rise"),
+        ({"phases": []}, "phases"),
+        ({"filters": [{"name": "a", "keep": "true"}, {"name": "a", "keep": "true"}]}, "two filters are named a"),
+        ({"filters": [{"name": "a", "phase": 99, "keep": "true"}]}, "99 is not one of the phases"),
+    ],
+)
+def test_phases_and_names_must_make_sense(params, words):
+    with pytest.raises(ValueError, match=words):
+        Params(**params)
