@@ -116,7 +116,8 @@ class TableSource:
 
     def _holds_bytes(self, file: pq.ParquetFile, group: pq.RowGroupMetaData) -> bool:
         """Whether the footer shows that every image of a row group stands in it, and none is only named by its path."""
-        if pa.types.is_string(file.schema_arrow.field(self.params.image).type):
+        kind = file.schema_arrow.field(self.params.image).type
+        if not (_is_bytes(kind) or pa.types.is_struct(kind)):
             return False
         for index in range(group.num_columns):
             column = group.column(index)
@@ -156,7 +157,7 @@ class TableSource:
             sizes = pc.binary_length(column.field("bytes")).to_pylist()
             names = paths.to_pylist() if paths is not None else [None] * len(sizes)
             return [s if s is not None else self._file_size(path, n) for s, n in zip(sizes, names, strict=True)]
-        if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        if _is_bytes(column.type):
             return [s or 0 for s in pc.binary_length(column).to_pylist()]
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             if self.params.base64:
@@ -190,7 +191,8 @@ class TableSource:
         else:
             table = self._read_text_once(path).select(wanted)
         for number, row in zip(range(start, stop), table.slice(start, stop - start).to_pylist(), strict=True):
-            fields = {field: row[column] for field, column in self._columns.items()}
+            given = {field: row[column] for field, column in self._columns.items()}
+            fields: dict[str, Any] = {field: str(value) for field, value in given.items() if value is not None}
             fields["meta"] = {column: row[column] for column in self.params.meta}
             yield read_sample(
                 lambda row=row: self._encoded(path, row[self.params.image]),
@@ -215,6 +217,10 @@ class TableSource:
                 raise SampleError(f"not base64: {error}") from None
         fs, path = self._locate(table_path, value)
         return fs.cat_file(path)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _cut(sizes: list[int], limits: Limits) -> Iterator[tuple[int, int]]:
