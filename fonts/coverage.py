@@ -3,7 +3,7 @@
 A map can lie: whether what it claims can be seen, typesetting finds out when it has the glyph at hand.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from fontTools.ttLib import TTFont, TTLibError
@@ -30,6 +30,7 @@ _INVISIBLE = frozenset(
 )
 
 
+@lru_cache(maxsize=1 << 16)
 def is_invisible(text: str) -> bool:
     """Whether a text is nothing but spaces, joiners, selectors and marks of direction."""
     return all(c.isspace() or ord(c) in _INVISIBLE for c in text)

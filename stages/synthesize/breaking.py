@@ -7,6 +7,7 @@ hair from what it is within one; the layout proper has the last word.
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class Breaks:
             found.append(after - 1)
             start, piece = self.begins[after - 1], after
         return found
+
+    def last_line(self, width: float) -> float:
+        """The width in pixels of the last of several lines; infinite where there is but one."""
+        found = self.lines(width)
+        return self.ends[-1] - self.begins[found[-2]] if len(found) > 1 else inf
 
     def narrowest(self, width: float) -> float:
         """The least width that needs no more lines than `width` does: lines of centred text come out even."""

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, log
+from math import ceil, exp, inf, log
 from typing import Any, Literal
 
 import cv2
@@ -63,6 +63,7 @@ class Setting:
     width: float
     height: float
     left: float = 0.0  # from the edge of the box it was given to the layout's: centred text is set as narrow as it goes
+    last_line: float = inf  # how wide its last line is, in em; infinite where it has but one
 
     @property
     def scale(self) -> float:
@@ -123,8 +124,9 @@ class Typesetter:
                 if self._take(layout, measure, height * _REFERENCE / size):
                     left = (width - measure * size / _REFERENCE) / 2
                     logical, scale = self._extents(layout), size / _REFERENCE / SCALE
+                    last = breaks.last_line(measure) / _REFERENCE
                     return Setting(
-                        text, language, style, layout, size, logical.width * scale, logical.height * scale, left
+                        text, language, style, layout, size, logical.width * scale, logical.height * scale, left, last
                     )
             size *= 0.99  # shaped anew at the ends of its lines, it takes a hair more than was foretold
         raise too_long
