@@ -113,3 +113,14 @@ def test_a_page_does_not_say_the_same_thing_twice():
         for index in range(40):
             texts = brief(composition, "en", index).texts
             assert len(set(texts)) == len(texts)
+
+
+def test_hardly_a_paragraph_ends_in_a_line_of_one_character(setter: Typesetter):
+    endings = [
+        len(paragraph.lines.texts[-1])
+        for composition in COMPOSITIONS
+        for page in drawable(setter, composition, "zh-Hans")
+        for paragraph in page.paragraphs
+        if len(paragraph.lines.texts) > 1
+    ]
+    assert len(endings) > 20 and np.mean([length > 2 for length in endings]) > 0.9
