@@ -2,9 +2,9 @@
 
 Quality filters of the report's second stage (clarity, luma, saturation, entropy, texture) and what stands beside
 them: exposure clipping, colourfulness, JPEG blocks, and the file's own properties. Every value is defined by the
-function that computes it, and what it reads bounds the cost: clarity, luma, clipping and blockiness every pixel,
-entropy enough rows, saturation, colourfulness and texture a reduction of the image. About 3 ms a megapixel on one
-core, half of the decode of a JPEG.
+function that computes it, and what it reads bounds the cost: clarity, luma and clipping every pixel, blockiness half of
+them, entropy enough rows, saturation, colourfulness and texture a reduction of the image. About 4 ms a megapixel on one
+core, two thirds of the decode of a JPEG.
 """
 
 from collections.abc import Sequence
@@ -118,12 +118,13 @@ def blockiness(grey: np.ndarray) -> float:
     """
     found = []
     if grey.shape[1] >= 16:
-        steps = cv2.reduce(cv2.absdiff(grey[:, 1:], grey[:, :-1]), 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
-        found.append(_excess([float(steps[:, place::8].mean()) for place in range(8)]))
+        lines = grey[::2]  # each has steps at every place; half of them tell as much as all
+        steps = cv2.reduce(cv2.absdiff(lines[:, 1:], lines[:, :-1]), 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
+        found.append(_excess(steps[: len(steps) // 8 * 8].reshape(-1, 8).mean(0).tolist()))
     if grey.shape[0] >= 16:
         steps = cv2.absdiff(grey[1:], grey[:-1])
         found.append(_excess([cv2.mean(steps[place::8])[0] for place in range(8)]))
-    return max(0.0, float(np.mean(found))) if found else 0.0
+    return max(0.0, sum(found) / len(found)) if found else 0.0
 
 
 def _excess(means: Sequence[float]) -> float:
