@@ -4,6 +4,10 @@ Read with PaddleOCR and PP-OCRv6 (see `dataengine.models.ocr`): 0.2 s for an ima
 ten short lines, seconds for a page of small print. The recogniser knows Latin letters, Chinese and Japanese. Hangul,
 Cyrillic, Arabic, Devanagari and Thai lines are found, so their area counts, but what it reads there is not to be
 believed, and their confidence is low.
+
+The detector also takes round or flat things for text: a cup, an eye, a whole blurred picture. Such finds are about as
+wide as high and read as one character or none. So a single character is believed from a confidence of 0.8 only, and
+what is not believed counts for the area only when it is long, as lines are.
 """
 
 from collections import Counter
@@ -20,9 +24,12 @@ from dataengine.models.ocr import Line, PaddleReader
 from dataengine.schema import QUAD
 from dataengine.stage import GIB, Image, Resources
 
+_SINGLE_CONFIDENCE = 0.8
+_LINE_ASPECT = 2
+
 
 class Params(Config):
-    """`min_confidence`: lines below it count for the area only. `limit_side`: the longer side that detection sees."""
+    """`min_confidence`: lines below it are not believed. `limit_side`: the longer side that detection sees."""
 
     engine: Literal["paddle"] = "paddle"
     min_confidence: float = Field(0.5, ge=0, le=1)
@@ -46,20 +53,37 @@ def quad_area(quad: np.ndarray) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
-def character_height(quad: np.ndarray) -> float:
-    """The shorter side of a line's quadrilateral in pixels: its characters' height, or their width when vertical."""
+def sides(quad: np.ndarray) -> tuple[float, float]:
+    """The shorter and the longer side of a line's quadrilateral in pixels, each the mean of two opposite ones.
+
+    The shorter is the height of its characters, or their width when it runs down the page.
+    """
     corners = quad.reshape(4, 2)
-    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
-    return float(min(sides[0::2].mean(), sides[1::2].mean()))
+    lengths = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    shorter, longer = sorted((float(lengths[0::2].mean()), float(lengths[1::2].mean())))
+    return shorter, longer
+
+
+def believed(line: Line, min_confidence: float) -> bool:
+    """Whether a line's reading counts as text of the picture."""
+    characters = len(line.text.strip())
+    least = max(min_confidence, _SINGLE_CONFIDENCE) if characters == 1 else min_confidence
+    return characters > 0 and line.confidence >= least
+
+
+def covers(line: Line, min_confidence: float) -> bool:
+    """Whether a line's area counts: it is believed, or has the shape of a line in a script that cannot be read."""
+    shorter, longer = sides(line.quad)
+    return believed(line, min_confidence) or longer >= _LINE_ASPECT * shorter
 
 
 def summarise(lines: Sequence[Line], width: int, height: int, min_confidence: float) -> dict[str, Any]:
     """The signal's row for the lines of an image of width × height pixels."""
-    believed = [line for line in lines if line.confidence >= min_confidence and line.text.strip()]
-    text = "\n".join(line.text for line in believed)
-    characters = [sum(not c.isspace() for c in line.text) for line in believed]
+    read = [line for line in lines if believed(line, min_confidence)]
+    text = "\n".join(line.text for line in read)
+    characters = [sum(not c.isspace() for c in line.text) for line in read]
     total = sum(characters)
-    weighted = sum(line.confidence * n for line, n in zip(believed, characters, strict=True))
+    weighted = sum(line.confidence * n for line, n in zip(read, characters, strict=True))
     return {
         "ocr_lines": [
             {"text": li.text, "confidence": li.confidence, "script": script(li.text), "quad": li.quad.tolist()}
@@ -68,8 +92,8 @@ def summarise(lines: Sequence[Line], width: int, height: int, min_confidence: fl
         "ocr_text": text,
         "ocr_confidence": weighted / total if total else None,
         "text_script": script(text),
-        "text_area": min(1.0, sum(quad_area(line.quad) for line in lines) / (width * height)),
-        "min_character_px": min((character_height(line.quad) for line in believed), default=None),
+        "text_area": min(1.0, sum(quad_area(li.quad) for li in lines if covers(li, min_confidence)) / (width * height)),
+        "min_character_px": min((sides(line.quad)[0] for line in read), default=None),
         "character_count": total,
     }
 
@@ -78,7 +102,7 @@ class Ocr:
     """The signal `ocr`."""
 
     Params = Params
-    version = 1
+    version = 2
     resources = Resources(cpus=1, memory=2 * GIB, batch=4)
     columns = pa.schema(
         [

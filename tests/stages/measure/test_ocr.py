@@ -10,7 +10,7 @@ from dataengine.models.ocr import Line
 from dataengine.stage import Image
 from demo.photographs import package_file
 from fonts.catalog import families
-from stages.measure.ocr import Ocr, Params, character_height, quad_area, script, summarise
+from stages.measure.ocr import Ocr, Params, quad_area, script, sides, summarise
 
 
 def line(text: str, confidence: float, left: float, top: float, right: float, bottom: float) -> Line:
@@ -48,22 +48,32 @@ def test_area_is_that_of_the_quadrilateral_whichever_way_it_is_turned() -> None:
     assert quad_area(np.array([5, 0, 10, 5, 5, 10, 0, 5], np.float32)) == 50
 
 
-def test_character_height_is_the_shorter_side_of_lines_across_down_and_aslant() -> None:
-    assert character_height(np.array([0, 0, 100, 0, 100, 12, 0, 12], np.float32)) == 12
-    assert character_height(np.array([0, 0, 12, 0, 12, 100, 0, 100], np.float32)) == 12
-    assert character_height(np.array([0, 0, 80, 60, 74, 68, -6, 8], np.float32)) == pytest.approx(10)
+def test_the_sides_are_those_of_lines_across_down_and_aslant() -> None:
+    assert sides(np.array([0, 0, 100, 0, 100, 12, 0, 12], np.float32)) == (12, 100)
+    assert sides(np.array([0, 0, 12, 0, 12, 100, 0, 100], np.float32)) == (12, 100)
+    assert sides(np.array([0, 0, 80, 60, 74, 68, -6, 8], np.float32)) == pytest.approx((10, 100))
 
 
 def test_a_summary_counts_what_is_believed_and_the_area_of_all() -> None:
-    lines = [line("Two words", 0.9, 0, 0, 100, 20), line("字", 0.6, 0, 30, 10, 40), line("?!", 0.2, 0, 50, 50, 55)]
+    lines = [line("Two words", 0.9, 0, 0, 100, 20), line("字", 0.8, 0, 30, 10, 40), line("?!", 0.2, 0, 50, 50, 55)]
     row = summarise(lines, 200, 100, min_confidence=0.5)
     assert row["ocr_text"] == "Two words\n字"
     assert row["character_count"] == 9
-    assert row["ocr_confidence"] == pytest.approx((0.9 * 8 + 0.6 * 1) / 9)
+    assert row["ocr_confidence"] == pytest.approx((0.9 * 8 + 0.8 * 1) / 9)
     assert row["text_script"] == "Latn"
     assert row["min_character_px"] == 10  # of the believed ones: the doubtful line is lower still
     assert row["text_area"] == pytest.approx((2000 + 100 + 250) / 20000)
     assert [li["script"] for li in row["ocr_lines"]] == ["Latn", "Hani", None]
+
+
+def test_a_single_character_must_be_sure_and_a_doubtful_find_must_have_the_shape_of_a_line() -> None:
+    round_thing, long_line = line("O", 0.7, 0, 0, 100, 90), line("", 0.0, 0, 0, 100, 20)
+    doubtful = summarise([round_thing], 200, 100, min_confidence=0.5)
+    assert doubtful["text_area"] == doubtful["character_count"] == 0 and len(doubtful["ocr_lines"]) == 1
+    assert summarise([line("O", 0.8, 0, 0, 100, 90)], 200, 100, 0.5)["text_area"] == pytest.approx(0.45)
+    assert summarise([line("OK", 0.7, 0, 0, 100, 90)], 200, 100, 0.5)["character_count"] == 2
+    unread = summarise([long_line], 200, 100, min_confidence=0.5)  # as Arabic is
+    assert unread["text_area"] == pytest.approx(0.1) and unread["character_count"] == 0
 
 
 def test_a_picture_without_lines_has_zeros_and_nulls() -> None:
@@ -113,11 +123,32 @@ def test_smaller_letters_have_a_smaller_height_and_area(ocr: Ocr) -> None:
         assert rows[0][signal] < rows[1][signal] < rows[2][signal]
 
 
-def test_photographs_without_writing_have_no_text_and_a_scanned_page_has_much(ocr: Ocr) -> None:
-    cat, page = ocr.measure([photograph("skimage/chelsea.png"), photograph("skimage/page.png")]).to_pylist()
-    assert cat["character_count"] == 0
+@pytest.mark.parametrize(
+    "name", ["skimage/chelsea.png", "skimage/coffee.png", "skimage/horse.png", "sklearn/china.jpg"]
+)
+def test_photographs_without_writing_have_no_text(ocr: Ocr, name: str) -> None:
+    [row] = ocr.measure([photograph(name)]).to_pylist()
+    assert row["character_count"] == row["text_area"] == 0
+
+
+def test_a_scanned_page_has_much_text(ocr: Ocr) -> None:
+    [page] = ocr.measure([photograph("skimage/page.png")]).to_pylist()
     assert "Region-based segmentation" in page["ocr_text"]
     assert page["character_count"] > 150 and page["text_area"] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "Съешь ещё этих булок"),
+        ("ar", "صباح الخير يا عالم"),
+        ("hi", "नमस्ते दुनिया कैसे हो"),
+        ("ko", "세종대왕 훈민정음"),
+    ],
+)
+def test_lines_in_scripts_that_cannot_be_read_still_cover_area(ocr: Ocr, language: str, text: str) -> None:
+    [row] = ocr.measure([drawn(text, language, 48)]).to_pylist()
+    assert 0.03 < row["text_area"] < 0.4
 
 
 def test_measuring_together_or_one_by_one_gives_the_same_rows(ocr: Ocr) -> None:
