@@ -70,6 +70,13 @@ def test_a_stage_that_cannot_be_set_up_ends_the_run_with_its_reason(run):
     assert folder.read_json("run.json")["stages"]["collect.pictures"]["state"] == "done"
 
 
+def test_a_stage_that_asks_for_more_than_the_cluster_has_is_told_so(run):
+    done, _ = run(brightness(resources={"gpus": 2}))
+    assert done.returncode == 1
+    assert "0 GPUs" in done.stderr
+    assert "give the entry smaller `resources`" in done.stderr
+
+
 def test_an_optional_stage_leaves_nulls_and_is_measured_once_it_can_be_had(run):
     done, folder = run(brightness(missing=True, optional=True))
     assert done.returncode == 0, done.stderr
