@@ -55,8 +55,9 @@ def main() -> None:
             print(f"{kind.__name__.lower():<20}{model(kind(kind.Params()), shipped):>12.0f}")
 
 
-def measured(files: Sequence[bytes], signals: Sequence[Signal], batch: int = 16) -> None:
-    """Decode all files and measure them in batches, as the engine's workers do."""
+def measured(files: Sequence[bytes], signals: Sequence[Signal]) -> None:
+    """Decode all files and measure them in the batches that the signals declare, as the engine's workers do."""
+    batch = max((signal.resources.batch for signal in signals), default=4)
     for start in range(0, len(files), batch):
         images = []
         for encoded in files[start : start + batch]:

@@ -138,7 +138,7 @@ class Pixels:
 
     Params = Params
     version = 2
-    resources = Resources(cpus=1, memory=2 * GIB, batch=16)
+    resources = Resources(cpus=1, memory=2 * GIB, batch=4)  # so few that they stay in the cache
     columns = pa.schema(
         [
             ("file_bytes", pa.int64()),
