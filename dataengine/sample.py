@@ -109,7 +109,7 @@ def samples_table(samples: Sequence[Sample]) -> pa.Table:
         "bytes": [len(s.encoded) for s in samples],
     }
     arrays = [
-        _paragraph_lists([s.text for s in samples]) if f.name == "text" else pa.array(columns[f.name], f.type)
+        _paragraph_lists([s.text for s in samples]) if f.name == "text" else _column(columns[f.name], f.type)
         for f in schema.SAMPLES
     ]
     return pa.Table.from_arrays(arrays, schema=schema.SAMPLES)
@@ -117,8 +117,15 @@ def samples_table(samples: Sequence[Sample]) -> pa.Table:
 
 def failures_table(failures: Sequence[Failure]) -> pa.Table:
     """The Arrow table of some failures, with `schema.FAILURES`."""
-    names = schema.FAILURES.names
-    return pa.table({n: [getattr(f, n) for f in failures] for n in names}, schema=schema.FAILURES)
+    arrays = [_column([getattr(f, field.name) for f in failures], field.type) for field in schema.FAILURES]
+    return pa.Table.from_arrays(arrays, schema=schema.FAILURES)
+
+
+def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:  # a file's name that is not UTF-8: what cannot be written becomes a question mark
+        return pa.array([v if v is None else v.encode("utf-8", "replace").decode() for v in values], kind)
 
 
 def _offsets(lengths: Sequence[int]) -> pa.Array:

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import fsspec
 from pydantic import Field
 
 from dataengine import decode
 from dataengine.config import Config
+from dataengine.errors import SampleError
 from dataengine.sample import Failure, Sample, content_id
+
+_MOST_BYTES = 256 << 20  # a part of samples holds no more
 
 
 class ImageParams(Config):
@@ -19,21 +23,24 @@ class ImageParams(Config):
     max_pixels: int = Field(decode.MAX_PIXELS, gt=0)
 
 
+def read_file(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
+    """A file's bytes, or so many that `read_sample` will refuse them: a film among the pictures is not read whole."""
+    return fs.cat_file(path, end=_MOST_BYTES + 1)
+
+
 def read_sample(
-    fetch: Callable[[], bytes],
-    *,
-    source: str,
-    uri: str,
-    params: ImageParams,
-    fields: Mapping[str, Any] | None = None,
+    fetch: Callable[[], tuple[bytes, Mapping[str, Any]]], *, source: str, uri: str, params: ImageParams
 ) -> Sample | Failure:
     """The sample that `fetch` yields, verified to decode; a Failure for anything that is wrong with this one image.
 
-    `fields` overrides the source's own values (caption, language, category, license, meta) where it has one.
+    `fetch` gives encoded bytes, and fields (caption, language, category, license, meta) that override the source's own
+    where they have a value.
     """
-    given = {k: v for k, v in (fields or {}).items() if v is not None}
     try:
-        encoded = fetch()
+        encoded, fields = fetch()
+        if len(encoded) > _MOST_BYTES:
+            raise SampleError(f"more than {_MOST_BYTES >> 20} MiB")
+        given = {k: v for k, v in fields.items() if v is not None}
         header = decode.verify(encoded, params.max_pixels)
     except Exception as error:  # every filesystem has exceptions of its own; whatever it is, it costs this image
         return Failure.of(error, source=source, uri=uri, stage="collect")

@@ -6,9 +6,8 @@ parts by the sizes of their images, which are found without reading them where t
 """
 
 import base64
-import binascii
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import fsspec
@@ -22,9 +21,11 @@ from dataengine.config import suggest
 from dataengine.errors import ManifestError, SampleError
 from dataengine.sample import Failure, Sample
 from dataengine.stage import GIB, Limits, Piece, Resources
-from stages.collect.reading import ImageParams, read_sample
+from stages.collect.reading import ImageParams, read_file, read_sample
 
-_FIELDS = ("caption", "language", "category", "license")
+_BATCH = 64  # rows
+_BUFFER = 1 << 20
+_LONGEST_ROW = 1 << 30  # of a text table, in bytes
 
 
 class Params(ImageParams):
@@ -67,24 +68,27 @@ class TableSource:
         return {field: column for field, column in named.items() if column}
 
     def plan(self, limits: Limits) -> Iterator[Piece]:
+        empty = True
         for path in self._files():
             info = self._fs.info(path)
             stamp = str(info.get("mtime") or info.get("ETag") or info.get("size"))
             for group, ranges in self._groups(path, limits):
                 for start, stop in ranges:
                     yield Piece({"file": path, "stamp": stamp, "group": group, "rows": [start, stop]}, stop - start)
+                    empty = False
+        if empty:
+            raise ManifestError(f"collect.{self.name}.path: {self.params.path}: no rows", "give a table with images")
 
     def _files(self) -> list[str]:
         where = f"collect.{self.name}.path: {self.params.path}"
-        _, path = fsspec.core.url_to_fs(self.params.path)
         try:
-            files = sorted(self._fs.glob(path)) if any(c in path for c in "*?[") else [path]
-            missing = [f for f in files if not self._fs.isfile(f)]
-        except OSError as error:
+            _, path = fsspec.core.url_to_fs(self.params.path)
+            files = [path] if self._fs.isfile(path) else sorted(self._fs.glob(path))
+        except (ImportError, OSError, ValueError) as error:
             raise ManifestError(
                 f"{where}: cannot be listed: {error}", "check its permissions and credentials"
             ) from None
-        if missing or not files:
+        if not files:
             raise ManifestError(f"{where}: no such table", "check the path; relative paths start where you are")
         return files
 
@@ -93,14 +97,15 @@ class TableSource:
         try:
             if path.endswith(".parquet"):
                 with self._fs.open(path, "rb") as opened:
-                    file = pq.ParquetFile(opened)
-                    self._require_columns(path, file.schema_arrow.names)
+                    file = pq.ParquetFile(opened, buffer_size=_BUFFER)
+                    self._require_columns(path, file.schema_arrow)
                     for group in range(file.num_row_groups):
                         yield group, self._ranges(path, file, group, limits)
             else:
                 table = self._read_text(path)
-                self._require_columns(path, table.column_names)
-                yield 0, list(_cut(self._sizes(path, table[self.params.image]), limits))
+                self._require_columns(path, table.schema)
+                chunks = table[self.params.image].chunks
+                yield 0, list(_cut([size for chunk in chunks for size in self._sizes(path, chunk)], limits))
         except (pa.ArrowInvalid, OSError) as error:
             message = f"collect.{self.name}: {path} cannot be read: {error}"
             raise ManifestError(message, "give a Parquet, JSON Lines (.jsonl) or CSV file") from None
@@ -108,11 +113,12 @@ class TableSource:
     def _ranges(self, path: str, file: pq.ParquetFile, group: int, limits: Limits) -> list[tuple[int, int]]:
         """The row ranges of one row group; its bytes are read only when its footer does not show that they fit."""
         metadata = file.metadata.row_group(group)
-        fits = metadata.num_rows <= limits.samples and metadata.total_byte_size <= limits.bytes
-        if fits and self._holds_bytes(file, metadata):
-            return [(0, metadata.num_rows)] if metadata.num_rows else []
-        column = file.read_row_group(group, columns=[self.params.image])[self.params.image]
-        return list(_cut(self._sizes(path, column), limits))
+        if metadata.total_byte_size <= limits.bytes and self._holds_bytes(file, metadata):
+            sizes = [0] * metadata.num_rows
+        else:
+            batches = file.iter_batches(_BATCH, row_groups=[group], columns=[self.params.image])
+            sizes = [size for batch in batches for size in self._sizes(path, batch[self.params.image])]
+        return list(_cut(sizes, limits))
 
     def _holds_bytes(self, file: pq.ParquetFile, group: pq.RowGroupMetaData) -> bool:
         """Whether the footer shows that every image of a row group stands in it, and none is only named by its path."""
@@ -126,12 +132,18 @@ class TableSource:
                 return statistics is not None and statistics.has_null_count and statistics.null_count == 0
         return False
 
-    def _require_columns(self, path: str, present: list[str]) -> None:
+    def _require_columns(self, path: str, present: pa.Schema) -> None:
         for column in (self.params.image, *self._columns.values(), *self.params.meta):
-            if column not in present:
+            if column not in present.names:
                 raise ManifestError(
-                    f"collect.{self.name}: {path} has no column {column!r}{suggest(column, present)}",
-                    f"its columns are: {', '.join(present)}",
+                    f"collect.{self.name}: {path} has no column {column!r}{suggest(column, present.names)}",
+                    f"its columns are: {', '.join(present.names)}",
+                )
+        for column in self._columns.values():
+            if pa.types.is_nested(present.field(column).type):
+                raise ManifestError(
+                    f"collect.{self.name}: column {column!r} of {path} is {present.field(column).type}",
+                    "name a column with one text a row",
                 )
 
     def _read_text_once(self, path: str) -> pa.Table:
@@ -143,15 +155,20 @@ class TableSource:
     def _read_text(self, path: str) -> pa.Table:
         with self._fs.open(path, "rb") as file:
             if path.endswith((".jsonl", ".json", ".ndjson")):
-                return pa.json.read_json(file)
+                return pa.json.read_json(file, pa.json.ReadOptions(block_size=_LONGEST_ROW))
             if path.endswith((".csv", ".tsv")):
-                options = pa.csv.ParseOptions(delimiter="\t" if path.endswith(".tsv") else ",", newlines_in_values=True)
-                return pa.csv.read_csv(file, parse_options=options)
+                delimiter = "\t" if path.endswith(".tsv") else ","
+                text = dict.fromkeys([self.params.image, *self._columns.values()], pa.string())
+                return pa.csv.read_csv(
+                    file,
+                    pa.csv.ReadOptions(block_size=_LONGEST_ROW),
+                    pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                    pa.csv.ConvertOptions(column_types=text, null_values=[""], strings_can_be_null=True),
+                )
         raise ManifestError(f"collect.{self.name}: {path}: unknown kind of table", "use .parquet, .jsonl or .csv")
 
-    def _sizes(self, path: str, images: pa.ChunkedArray) -> list[int]:
+    def _sizes(self, path: str, column: pa.Array) -> list[int]:
         """Bytes of each row's image, 0 where it cannot be told: such a row will fail when it is read."""
-        column = images.combine_chunks()
         if pa.types.is_struct(column.type) and "bytes" in [f.name for f in column.type]:
             paths = column.field("path") if "path" in [f.name for f in column.type] else None
             sizes = pc.binary_length(column.field("bytes")).to_pylist()
@@ -179,28 +196,31 @@ class TableSource:
         try:
             fs, path = self._locate(table_path, name)
             return int(fs.size(path) or 0)
-        except (OSError, ValueError):
+        except Exception:  # reading the row will say what it is
             return 0
 
     def produce(self, piece: Piece) -> Iterator[Sample | Failure]:
-        path, (start, stop) = piece.payload["file"], piece.payload["rows"]
+        path, group, (start, stop) = (piece.payload[key] for key in ("file", "group", "rows"))
+        rows = _between(self._batches(path, group), start, stop)
+        for number, row in zip(range(start, stop), rows, strict=True):
+            uri = f"{path}#{group}.{number}"
+            yield read_sample(partial(self._read, path, row), source=self.name, uri=uri, params=self.params)
+
+    def _batches(self, path: str, group: int) -> Iterator[pa.RecordBatch]:
+        """A row group, a few rows at a time: other tools write groups that are larger than memory."""
         wanted = list(dict.fromkeys([self.params.image, *self._columns.values(), *self.params.meta]))
-        if path.endswith(".parquet"):
-            with self._fs.open(path, "rb") as file:
-                table = pq.ParquetFile(file).read_row_group(piece.payload["group"], columns=wanted)
-        else:
-            table = self._read_text_once(path).select(wanted)
-        for number, row in zip(range(start, stop), table.slice(start, stop - start).to_pylist(), strict=True):
-            given = {field: row[column] for field, column in self._columns.items()}
-            fields: dict[str, Any] = {field: str(value) for field, value in given.items() if value is not None}
-            fields["meta"] = {column: row[column] for column in self.params.meta}
-            yield read_sample(
-                lambda row=row: self._encoded(path, row[self.params.image]),
-                source=self.name,
-                uri=f"{path}#{piece.payload['group']}.{number}",
-                params=self.params,
-                fields=fields,
-            )
+        if not path.endswith(".parquet"):
+            yield from self._read_text_once(path).select(wanted).to_batches(_BATCH)
+            return
+        with self._fs.open(path, "rb") as opened:
+            file = pq.ParquetFile(opened, buffer_size=_BUFFER)
+            yield from file.iter_batches(_BATCH, row_groups=[group], columns=wanted)
+
+    def _read(self, table_path: str, row: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+        fields: dict[str, Any] = {field: row[column] for field, column in self._columns.items()}
+        fields = {field: str(value) for field, value in fields.items() if value is not None}
+        fields["meta"] = {column: row[column] for column in self.params.meta}
+        return self._encoded(table_path, row[self.params.image]), fields
 
     def _encoded(self, table_path: str, value: Any) -> bytes:
         """The image that a cell holds or names."""
@@ -213,14 +233,24 @@ class TableSource:
         if self.params.base64:
             try:
                 return base64.b64decode(value, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise SampleError(f"not base64: {error}") from None
         fs, path = self._locate(table_path, value)
-        return fs.cat_file(path)
+        return read_file(fs, path)
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _between(batches: Iterator[pa.RecordBatch], start: int, stop: int) -> Iterator[dict[str, Any]]:
+    """The rows from `start` up to `stop` of consecutive batches."""
+    for batch in batches:
+        first = max(start, 0)
+        yield from batch.slice(min(first, batch.num_rows), stop - first).to_pylist()
+        start, stop = start - batch.num_rows, stop - batch.num_rows
+        if stop <= 0:
+            return
 
 
 def _cut(sizes: list[int], limits: Limits) -> Iterator[tuple[int, int]]:

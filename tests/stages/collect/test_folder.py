@@ -1,5 +1,6 @@
 """Collecting folders: every file is a sample or a failure, in one order, in parts within the limits."""
 
+import os
 from pathlib import Path
 
 import fsspec
@@ -7,8 +8,9 @@ import pytest
 from PIL import Image
 
 from dataengine.errors import ManifestError
-from dataengine.sample import Failure, Sample, content_id
+from dataengine.sample import Failure, Sample, content_id, failures_table, samples_table
 from dataengine.stage import Limits
+from stages.collect import reading
 from stages.collect.folder import Folder, Params
 
 
@@ -112,3 +114,73 @@ def test_a_folder_that_is_not_there_or_empty_is_named(tmp_path, path, words):
 def test_a_file_instead_of_a_folder_is_named(photos):
     with pytest.raises(ManifestError, match="a file, not a folder"):
         collect(path=str(photos / "a.jpg"))
+
+
+def test_what_hides_in_hidden_folders_is_no_input_unless_the_hidden_folder_was_asked_for(photos):
+    (photos / ".thumbnails").mkdir()
+    (photos / "b.png").rename(photos / ".thumbnails" / "b.png")
+    assert [[s.format for s in part] for part in collect(path=str(photos))] == [["jpeg", "webp"]]
+    assert [[s.format for s in part] for part in collect(path=f"{photos}/**/*.*")] == [["jpeg", "webp"]]
+    assert [[s.format for s in part] for part in collect(path=f"{photos}/.thumbnails")] == [["png"]]
+    assert [[s.format for s in part] for part in collect(path=f"{photos}/.thumbnails/*.png")] == [["png"]]
+
+
+def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(photos):
+    bracketed = photos.rename(photos.with_name("photos [2020]*"))
+    assert len(collect(path=str(bracketed))[0]) == 3
+
+
+def test_links_to_files_are_followed_and_pipes_are_left_alone(photos):
+    (photos / "link.png").symlink_to(photos / "b.png")
+    os.mkfifo(photos / "pipe.png")
+    [part] = collect(path=str(photos))
+    assert [Path(s.uri).name for s in part] == ["a.jpg", "b.png", "c.webp", "link.png"]
+    assert part[3].sample_id == part[1].sample_id
+
+
+def test_a_name_that_is_not_utf_8_costs_nothing(photos):
+    (photos / "b.png").rename(photos / os.fsdecode(b"caf\xe9.png"))
+    (photos / os.fsdecode(b"n\xf6tes.jpg")).write_text("no picture")
+    [made] = collect(path=str(photos))
+    table = samples_table([s for s in made if isinstance(s, Sample)])
+    assert [uri.rsplit("/", 1)[-1] for uri in table["uri"].to_pylist()] == ["a.jpg", "caf?.png", "c.webp"]
+    assert failures_table([f for f in made if isinstance(f, Failure)])["uri"][0].as_py().endswith("n?tes.jpg")
+
+
+def test_the_caption_beside_a_file_without_a_suffix_is_found_in_a_folder_with_a_dot(tmp_path):
+    folder = tmp_path / "set.v2"
+    folder.mkdir()
+    Image.new("RGB", (20, 20)).save(folder / "one", "PNG")
+    (folder / "one.txt").write_text("one")
+    (tmp_path / "set.txt").write_text("not this")
+    assert [s.caption for s in collect(path=str(folder), caption_suffix=".txt")[0]] == ["one"]
+
+
+def test_a_caption_that_cannot_be_read_costs_its_image_only(photos):
+    (photos / "a.txt").mkdir()
+    [first, *others] = collect(path=str(photos), caption_suffix=".txt")[0]
+    assert isinstance(first, Failure)
+    assert all(isinstance(other, Sample) for other in others)
+
+
+def test_a_file_larger_than_a_part_may_be_is_a_failure_and_not_read_whole(photos, monkeypatch):
+    monkeypatch.setattr(reading, "_MOST_BYTES", 64 << 20)
+    with (photos / "film.mp4").open("wb") as film:
+        film.truncate(1 << 40)
+    made = collect(path=str(photos))
+    failures = {Path(f.uri).name: f.message for part in made for f in part if isinstance(f, Failure)}
+    assert failures == {"film.mp4": "more than 64 MiB"}
+
+
+class NotInstalled(fsspec.AbstractFileSystem):
+    """A filesystem whose package is missing, as s3:// is without s3fs."""
+
+    def __init__(self, **options: object) -> None:
+        raise ImportError("install the package for this filesystem")
+
+
+@pytest.mark.parametrize("path", ["nosuch://bucket/x", "notinstalled://bucket/x"])
+def test_a_filesystem_that_is_unknown_or_not_installed_is_named(path):
+    fsspec.register_implementation("notinstalled", NotInstalled, clobber=True)
+    with pytest.raises(ManifestError, match=r"collect\.photos\.path.*cannot be listed"):
+        collect(path=path)

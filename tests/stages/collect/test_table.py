@@ -4,6 +4,7 @@ import base64
 import io
 import json
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -148,3 +149,89 @@ def test_a_table_that_is_missing_broken_or_of_another_kind_is_named(folder):
     (folder / "t.xlsx").write_bytes(b"")
     with pytest.raises(ManifestError, match="unknown kind of table"):
         collect(path=str(folder / "t.xlsx"))
+
+
+def test_the_footer_and_the_bytes_themselves_give_the_same_parts(folder):
+    rows = [{"bytes": png(20 + i), "path": f"{i}.png"} for i in range(10)]
+    named = [*rows[:-1], {"bytes": None, "path": "img/a.png"}]  # the footer cannot tell this one's size
+    pq.write_table(pa.table({"image": rows}), folder / "rows.parquet")
+    pq.write_table(pa.table({"image": named}), folder / "named.parquet")
+    for limits in (Limits(), Limits(samples=4)):
+        parts = [[len(p) for p in collect(limits, path=str(folder / f"{n}.parquet"))] for n in ("rows", "named")]
+        assert parts[0] == parts[1] == ([10] if limits == Limits() else [4, 4, 2])
+
+
+def test_each_row_is_read_once_wherever_parts_are_cut(folder):
+    rows = [{"image": png(), "number": i} for i in range(300)]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "t.parquet", row_group_size=170)
+    (folder / "t.csv").write_text("image,number\n" + "".join(f"img/a.png,{i}\n" for i in range(300)))
+    for name in ("t.parquet", "t.csv"):
+        for limits in (Limits(), Limits(samples=7), Limits(samples=64), Limits(samples=65)):
+            made = collect(limits, path=str(folder / name), meta=["number"])
+            assert [s.meta["number"] for part in made for s in part] == list(range(300))
+
+
+def test_a_text_table_is_parsed_once_for_all_its_pieces(folder):
+    path = folder / "t.csv"
+    path.write_text("image\n" + "img/a.png\n" * 6)
+    source = TableSource("table", 0, Params(path=str(path)))
+    pieces = list(source.plan(Limits(samples=2)))
+    made = list(source.produce(pieces[0]))
+    path.unlink()
+    made += [sample for piece in pieces[1:] for sample in source.produce(piece)]
+    assert [s.uri[-3:] for s in made] == ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]
+
+
+def test_rows_of_megabytes_are_read(folder):
+    noise = Image.effect_noise((1500, 1200), 90)
+    buffer = io.BytesIO()
+    noise.save(buffer, "PNG")
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    assert len(encoded) > 1_500_000
+    (folder / "t.jsonl").write_text(f"{json.dumps({'image': encoded})}\n" * 3)
+    (folder / "t.csv").write_text("image,n\n" + f"{encoded},1\n" * 3)
+    for name in ("t.jsonl", "t.csv"):
+        [made] = collect(path=str(folder / name), base64=True)
+        assert outcome(made) == [1500] * 3
+
+
+def test_texts_of_csv_stay_as_they_are_written_and_an_empty_one_is_none(folder):
+    (folder / "t.csv").write_text("image,text\nimg/a.png,1.50\nimg/a.png,NA\nimg/a.png,\nimg/a.png,2020-01-01\n")
+    [made] = collect(path=str(folder / "t.csv"), caption="text")
+    assert [s.caption for s in made] == ["1.50", "NA", None, "2020-01-01"]
+
+
+def test_a_column_of_lists_is_no_caption(folder):
+    pq.write_table(pa.table({"image": ["img/a.png"], "captions": [["one", "two"]]}), folder / "t.parquet")
+    with pytest.raises(ManifestError, match=r"(?s)'captions' .* is list<.*one text a row"):
+        collect(path=str(folder / "t.parquet"), caption="captions")
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.jsonl"])
+def test_a_table_without_rows_is_named(folder, name):
+    pq.write_table(pa.table({"image": pa.array([], pa.binary())}), folder / "t.parquet")
+    (folder / "t.csv").write_text("image\n")
+    (folder / "t.jsonl").write_text("")
+    with pytest.raises(ManifestError, match=rf"{name}"):
+        collect(path=str(folder / name))
+
+
+def test_urls_in_rows_are_opened_and_one_that_cannot_be_costs_its_row_only(folder):
+    fsspec.filesystem("memory").pipe_file("/tables/b.png", png(31))
+    urls = ["memory://tables/b.png", f"file://{folder}/img/a.png", "nosuch://x/y.png"]
+    pq.write_table(pa.table({"image": urls}), folder / "t.parquet")
+    [made] = collect(path=str(folder / "t.parquet"))
+    assert outcome(made)[:2] == [31, 25]
+    assert "nosuch" in outcome(made)[2]
+
+
+def test_a_table_in_memory_finds_its_images_beside_itself():
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/beside/img/a.png", png(33))
+    memory.pipe_file("/beside/t.csv", b"image\nimg/a.png\n")
+    assert outcome(collect(path="memory://beside/t.csv")[0]) == [33]
+
+
+def test_a_table_whose_name_looks_like_a_glob_is_a_file(folder):
+    (folder / "t[1].csv").write_text("image\nimg/a.png\n")
+    assert outcome(collect(path=str(folder / "t[1].csv"))[0]) == [25]
