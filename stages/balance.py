@@ -5,6 +5,8 @@ A category's need is its target share of `size` (by default as many as were kept
 ones in every phase. An under-filled category stays under-filled: `dataengine stats` shows it, nothing is padded.
 """
 
+from typing import Annotated
+
 import duckdb
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -21,15 +23,15 @@ class Params(Config):
     """Without `target` each kept sample is used once."""
 
     by: str = "category"
-    target: dict[str, float] = {}
+    target: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     max_repeats: int = Field(1, ge=1)
     size: int | None = Field(None, gt=0)  # samples of a phase, repeats counted
 
     @model_validator(mode="after")
     def _shares(self) -> "Params":
         total = sum(self.target.values())
-        if self.target and (min(self.target.values()) < 0 or abs(total - 1) > 1e-6):
-            raise ValueError(f"target: shares must be ≥ 0 and sum to 1, not {total:g}")
+        if self.target and abs(total - 1) > 1e-6:
+            raise ValueError(f"target: the shares must sum to 1, not {total:g}")
         return self
 
 
@@ -46,7 +48,8 @@ class Balance:
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
         known = [r[0] for r in db.execute("describe measured").fetchall()]
         if self.params.by not in known:
-            raise ManifestError(f"balance.by: no column {self.params.by!r}{suggest(self.params.by, known)}", "")
+            message = f"balance.by: no column {self.params.by!r}{suggest(self.params.by, known)}"
+            raise ManifestError(message, "name a column of the samples or of a signal")
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         db.execute(f"""

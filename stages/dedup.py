@@ -4,8 +4,8 @@ Identical means the same decoded pixels (`pixel_digest`, which also finds the sa
 means that the 64-bit pHash and dHash differ in at most so many bits each. Groups are connected components, and the
 keeper is the first by a declared order. Whether a duplicate is dropped is for `select` to say: `duplicate_of is null`.
 
-All pairs are compared in blocks with `bitwise_count`: exact, about 0.5 s for 20,000 images and growing with the
-square.
+All pairs are compared in square blocks with `bitwise_count`: exact, in constant memory, about 0.5 s for 20,000 images
+and growing with the square.
 """
 
 import duckdb
@@ -32,12 +32,13 @@ class Params(Config):
 def near_pairs(phash: np.ndarray, dhash: np.ndarray, phash_distance: int, dhash_distance: int) -> np.ndarray:
     """All pairs i < j within both Hamming distances, int64 (n, 2). Hashes are uint64 (n,)."""
     found = [np.empty((0, 2), np.int64)]
-    for start in range(0, len(phash), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        close = np.bitwise_count(phash[rows, None] ^ phash[None, start:]) <= phash_distance
-        close &= np.bitwise_count(dhash[rows, None] ^ dhash[None, start:]) <= dhash_distance
-        i, j = np.nonzero(np.triu(close, 1))
-        found.append(np.stack([i + start, j + start], axis=1))
+    starts = range(0, len(phash), _BLOCK)
+    for top, left in ((top, left) for top in starts for left in starts if left >= top):
+        rows, columns = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+        close = np.bitwise_count(phash[rows, None] ^ phash[None, columns]) <= phash_distance
+        close &= np.bitwise_count(dhash[rows, None] ^ dhash[None, columns]) <= dhash_distance
+        i, j = np.nonzero(np.triu(close, 1) if left == top else close)
+        found.append(np.stack([i + top, j + left], axis=1))
     return np.concatenate(found)
 
 

@@ -2,8 +2,8 @@
 
 A phase's samples are put into aspect buckets (the nearest ratio on a log scale) and shuffled by a seeded hash. The
 shuffle is local: parts are shuffled whole and taken in windows of `window_parts`, and samples are shuffled within a
-window, so that writing a shard reads at most that many parts (256 MiB each) however large the run is. The trainer
-shuffles again, over shards and in a buffer.
+window, so that a shard is gathered from the few parts of the windows that it spans; only a rare bucket's spans many.
+The trainer shuffles again, over shards and in a buffer.
 """
 
 import math
@@ -20,7 +20,7 @@ class Params(Config):
     """`aspects` are width:height; a bucket is named after its own, as `16x9`."""
 
     shard_bytes: Size = 128_000_000
-    aspects: list[str] = ["1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "1:3", "3:1"]
+    aspects: list[str] = Field(["1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "1:3", "3:1"], min_length=1)
     window_parts: int = Field(8, ge=1)
 
     @field_validator("aspects")
@@ -28,7 +28,7 @@ class Params(Config):
     def _ratios(cls, aspects: list[str]) -> list[str]:
         for aspect in aspects:
             width, colon, height = aspect.partition(":")
-            if not (colon and width.isdigit() and height.isdigit() and int(width) and int(height)):
+            if not (colon and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
                 raise ValueError(f"{aspect!r} is not width:height, as in 3:4")
         return aspects
 
@@ -37,7 +37,7 @@ class Pack:
     """The engine's `pack`: writes the plan from which shards are gathered."""
 
     Params = Params
-    version = 2
+    version = 3
     columns = schema.PLAN
 
     def __init__(self, seed: int, params: Params) -> None:
@@ -69,13 +69,14 @@ class Pack:
                 from uses join windows using (part)
             ),
             cut as (
-                select *, (sum(bytes) over shuffled - bytes) // {self.params.shard_bytes} as shard
+                select *, (sum(bytes) over shuffled - bytes) // {self.params.shard_bytes} as step
                 from placed
                 window shuffled as (
                     partition by phase, bucket order by place, key, part, row, copy
                     rows between unbounded preceding and current row
                 )
             )
-            select phase, bucket, shard::int as shard, sample_id, copy, part, row, bytes
+            select phase, bucket, (dense_rank() over (partition by phase, bucket order by step) - 1)::int as shard,
+                sample_id, copy, part, row, bytes
             from cut order by phase, bucket, shard, place, key, part, row, copy
         """).to_arrow_reader(1 << 16)

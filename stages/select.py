@@ -54,15 +54,16 @@ def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dic
     tree = json.loads(text)
     if tree["error"]:
         raise ValueError(tree["error_message"])
-    names = (name.lower() for name in _column_refs(tree))
     lower = {c.lower(): c for c in known}
-    return list(dict.fromkeys(lower[n] for n in names if n in lower))
+    refs = ([lower[n.lower()] for n in names if n.lower() in lower] for names in _column_refs(tree))
+    return list(dict.fromkeys(found[0] for found in refs if found))
 
 
-def _column_refs(node: Any) -> Iterator[str]:
+def _column_refs(node: Any) -> Iterator[list[str]]:
+    """The names in each reference: `column`, `view.column` or `column.field`."""
     if isinstance(node, dict):
         if node.get("class") == "COLUMN_REF":
-            yield node["column_names"][-1]
+            yield node["column_names"]
         for value in node.values():
             yield from _column_refs(value)
     elif isinstance(node, list):
@@ -85,7 +86,7 @@ class Select:
     """The engine's `select`: writes `decisions`."""
 
     Params = Params
-    version = 1
+    version = 2
     columns = schema.DECISIONS
 
     def __init__(self, seed: int, params: Params) -> None:
@@ -97,7 +98,7 @@ class Select:
             where = f"select.filters.{f.name}.keep"
             try:
                 referenced_columns(db, f.keep, known)
-                [described] = db.execute(f"describe select ({f.keep}\n) as verdict from measured").fetchall()
+                _, described = db.execute(f"describe select part, ({f.keep}\n) as verdict from measured").fetchall()
             except (duckdb.Error, ValueError) as error:
                 message = first_line(error) if isinstance(error, duckdb.Error) else str(error)
                 raise ManifestError(f"{where}: {f.keep!r}: {message}", f"columns: {', '.join(sorted(known))}") from None
@@ -107,34 +108,48 @@ class Select:
                 )
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        return db.sql(self.sql(db)).to_arrow_reader(1 << 16)
+        try:
+            return db.sql(self.sql(db)).to_arrow_reader(1 << 16)  # sorted, so all predicates are evaluated here
+        except duckdb.Error as error:
+            raise self._culprit(db, error) from None
+
+    def _culprit(self, db: duckdb.DuckDBPyConnection, error: duckdb.Error) -> Exception:
+        """The ManifestError of the filter that fails on the values at hand, as a cast may; else the error itself."""
+        for f in self.params.filters:
+            try:
+                db.execute(f"select count(*) from measured where ({f.keep}\n)").fetchall()
+            except duckdb.Error as raised:
+                where = f"select.filters.{f.name}.keep: {f.keep!r}"
+                remedy = "make it hold for every sample, for instance with try_cast"
+                return ManifestError(f"{where}: {first_line(raised)}", remedy)
+        return error
 
     def sql(self, db: duckdb.DuckDBPyConnection) -> str:
         """The one query that decides: verdicts once per sample, then one row a sample and phase."""
         known = columns(db, "measured")
-        first = self.params.phases[0]
-        verdicts: dict[int, list[str]] = {p: [] for p in self.params.phases}
-        reasons, used = [], set()
+        verdicts, reasons, used = [], [], set()
         for f in self.params.filters:
             missing = str(f.when_missing == "keep").lower()
-            verdict = f"case when coalesce(({f.keep}\n), {missing}) then null else {_text(f.name)} end"
-            for phase in self.params.phases:
-                if (f.phase or first) <= phase:
-                    verdicts[phase].append(verdict)
+            fault = f"{{'name': {_text(f.name)}, 'since': {f.phase or self.params.phases[0]}}}"
+            verdicts.append(f"case when coalesce(({f.keep}\n), {missing}) then null else {fault} end")
             named = referenced_columns(db, f.keep, known)
             used.update(named)
-            values = " || ', ' || ".join(_shown(c, known[c]) for c in named) or "''"
-            reasons.append(f"when {_text(f.name)} then {values} || {_text('; keep: ' + ' '.join(f.keep.split()))}")
-        phases = " ".join(f"when {phase} then [{', '.join(listed)}]::varchar[]" for phase, listed in verdicts.items())
+            shown = " || ', ' || ".join(_shown(c, known[c]) for c in named)
+            shown += " || '; ' || " if named else ""
+            reasons.append(f"when {_text(f.name)} then {shown}{_text('keep: ' + ' '.join(f.keep.split()))}")
         carried = "".join(f', "{c}"' for c in sorted(used - {"sample_id", "part", "row"}))
         reason = f"case failed[1] {' '.join(reasons)} end" if reasons else "null"
         return f"""
             with judged as (
-                select sample_id, part, row, phase{carried},
-                    list_filter(case phase {phases} end, lambda name: name is not null) as failed
-                from measured, (select unnest({self.params.phases})::int as phase)
+                select sample_id, part, row{carried},
+                    [{", ".join(verdicts)}]::struct(name varchar, since integer)[] as faults
+                from measured
+            ),
+            by_phase as (
+                select *, [fault.name for fault in faults if fault.since <= phase] as failed
+                from judged, (select unnest({self.params.phases})::int as phase)
             )
             select sample_id, phase, len(failed) = 0 as kept, failed[1] as dropped_by,
                 {reason} as reason, failed, part, row
-            from judged order by part, row, phase
+            from by_phase order by part, row, phase
         """

@@ -83,6 +83,23 @@ def test_the_choice_is_the_seeds_and_the_same_in_every_phase(kept):
     assert len(used[256]) == 7
 
 
+def test_the_choice_does_not_depend_on_how_samples_are_cut_into_parts(make_run, write_part):
+    chosen = []
+    for part in (100, 7):
+        run = make_run([{"category": "a"}] * 20, part=part)
+        for index, start in enumerate(range(0, 20, part)):
+            rows = [
+                {"sample_id": f"id{i:04d}", "phase": 256, "kept": True, "part": index, "row": i - start}
+                for i in range(start, min(start + part, 20))
+            ]
+            write_part(run, "decisions", index, pa.Table.from_pylist(rows, schema=schema.DECISIONS))
+        chosen.append(
+            {row["sample_id"]: row["repeats"] for row in weights(run, target={"a": 1}, size=27, max_repeats=3)}
+        )
+    assert chosen[0] == chosen[1]
+    assert sum(chosen[0].values()) == 27
+
+
 def test_a_category_without_a_target_is_named_and_not_dropped_in_silence(kept):
     with pytest.raises(ManifestError, match=r"2 kept samples are of category 'nature'.*did you mean 'natur'"):
         weights(kept(["nature", "nature", "people"]), target={"natur": 0.5, "people": 0.5})
@@ -97,7 +114,14 @@ def test_any_column_can_be_balanced_and_a_misspelt_one_is_named(kept):
         weights(run, by="widht", target={"300": 1})
 
 
-@pytest.mark.parametrize("target", [{"a": 0.5}, {"a": 1.5, "b": -0.5}])
-def test_shares_that_do_not_sum_to_one_are_refused(target):
-    with pytest.raises(ValueError, match="sum to 1"):
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ({"a": 0.5}, "sum to 1, not 0.5"),
+        ({"a": 1.5, "b": -0.5}, r"(?s)target\.b.*greater than or equal to 0"),
+        ({"a": float("nan"), "b": 1}, r"(?s)target\.a.*finite"),
+    ],
+)
+def test_shares_that_do_not_sum_to_one_are_refused(target, words):
+    with pytest.raises(ValueError, match=words):
         Params(target=target)

@@ -28,10 +28,12 @@ def test_near_pairs_are_those_of_brute_force(hashes, flips, distance):
     assert {tuple(pair) for pair in near_pairs(p, d, distance, 20).tolist()} == expected
 
 
-def test_pairs_across_blocks_are_found():
+def test_pairs_within_and_across_blocks_are_found():
     hashes = np.random.default_rng(0).integers(0, 2**63, 5000).astype(np.uint64)
-    hashes[4990] = hashes[3] ^ np.uint64(1)
-    assert near_pairs(hashes, hashes, 2, 2).tolist() == [[3, 4990]]
+    expected = [[1, 2], [3, 4990], [2047, 2048], [2500, 2501]]
+    for i, j in expected:
+        hashes[j] = hashes[i] ^ np.uint64(1)
+    assert sorted(near_pairs(hashes, hashes, 2, 2).tolist()) == expected
 
 
 @settings(deadline=None)
@@ -109,3 +111,9 @@ def test_a_missing_fingerprint_and_a_bad_order_are_named(make_run, deduplicate):
         Dedup(0, Params()).check(catalog.connect(make_run([{}])))
     with pytest.raises(ManifestError, match="sharpnes"):
         deduplicate([{}], [FAR[0]], keep=["sharpnes desc"])
+
+
+def test_a_chain_of_near_images_is_one_group_and_its_best_is_kept(deduplicate):
+    samples = [{"encoded": bytes(size)} for size in (10, 30, 20)]
+    rows = deduplicate(samples, [FAR[0], FAR[0] ^ 0b1111, FAR[0] ^ 0b11111111], phash_distance=4)
+    assert [row["duplicate_of"] for row in rows] == ["id0001", None, "id0001"]

@@ -58,6 +58,11 @@ def test_shards_are_cut_near_their_size_and_numbered_from_zero_in_each_bucket(ru
         assert set(found) == set(range(max(found) + 1))
 
 
+def test_images_larger_than_a_shard_have_one_each_without_gaps_in_the_numbers(run):
+    rows = [r for r in plan(run, shard_bytes=40, aspects=["1:1"]) if r["phase"] == 256]
+    assert [r["shard"] for r in rows] == list(range(len(rows)))
+
+
 def test_the_order_is_the_seeds(run):
     order = [[(r["sample_id"], r["copy"]) for r in plan(run, seed=seed)] for seed in (0, 0, 1)]
     assert order[0] == order[1] != order[2]
@@ -72,7 +77,12 @@ def test_a_window_is_finished_before_the_next_begins(run):
     assert frozenset.union(*windows) == set(range(6))
 
 
-@pytest.mark.parametrize("aspect", ["1", "a:b", "0:1", "1:1:1", "-1:2"])
+def test_without_aspects_there_is_no_bucket(run):
+    with pytest.raises(ValueError, match="aspects"):
+        Params(aspects=[])
+
+
+@pytest.mark.parametrize("aspect", ["1", "a:b", "0:1", "1:1:1", "-1:2", "²:1"])
 def test_what_is_no_aspect_is_refused(aspect):
     with pytest.raises(ValueError, match="is not width:height"):
         Params(aspects=[aspect])

@@ -59,6 +59,30 @@ def test_a_dropped_sample_names_the_first_filter_its_values_its_predicate_and_al
     assert decisions[2, 256]["reason"] == "width = 400, height = 300; keep: least(width, height) >= 400"
 
 
+def test_a_predicate_over_many_samples_counts_each_once_however_many_phases_there_are(decide):
+    best = {"name": "best", "keep": "row_number() over (order by clarity desc nulls last) <= 2"}
+    decisions = decide(best, phases=(256, 640, 1328))
+    assert kept(decisions, 256) == kept(decisions, 640) == kept(decisions, 1328) == [2, 4]
+    above = decide({"name": "above", "keep": "width > (select avg(width) from measured)"}, phases=(256, 640))
+    assert kept(above, 640) == [3, 4]
+
+
+def test_a_predicate_without_columns_says_only_what_it_is(decide):
+    assert decide({"name": "none", "keep": "1 = 2"})[0, 256]["reason"] == "keep: 1 = 2"
+
+
+def test_names_with_quotes_in_predicates_and_columns_of_views_are_shown(decide):
+    decisions = decide({"name": "q", "keep": "measured.caption <> 'it''s -- 0'"})
+    assert decisions[0, 256]["reason"] == "caption = it's -- 0; keep: measured.caption <> 'it''s -- 0'"
+
+
+def test_a_predicate_that_fails_on_a_value_is_named_with_what_was_wrong(decide):
+    with pytest.raises(ManifestError) as raised:
+        decide({"name": "fine", "keep": "true"}, {"name": "number", "keep": "caption::int > 3"})
+    for word in ("select.filters.number.keep", "caption::int > 3", "Could not convert", "try_cast"):
+        assert word in str(raised.value)
+
+
 @pytest.mark.parametrize(("when_missing", "stays"), [("keep", [2, 3, 4]), ("drop", [2, 4])])
 def test_a_value_that_is_missing_is_decided_as_the_filter_says(decide, when_missing, stays):
     decisions = decide({"name": "c", "keep": "clarity >= 3", "when_missing": when_missing})
@@ -93,6 +117,8 @@ def test_any_predicate_of_duckdb_will_do(decide, predicate, stays):
         ("clarity + 1", ["not true or false"]),
         ("no_function(clarity)", ["no_function"]),
         ("(select 1", ["syntax error"]),
+        ("avg(clarity) > 3", ["GROUP BY"]),
+        ("true; drop table x", ["syntax error"]),
     ],
 )
 def test_a_predicate_that_cannot_decide_is_refused_by_its_name(decide, predicate, words):
