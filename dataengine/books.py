@@ -1,14 +1,18 @@
 """The books of a run: laws that must hold between its datasets, each one query or one pass over files.
 
+- every file is whole;
 - every input that a source saw is a sample or a failure;
 - every signal has one row for each sample;
 - every sample has one decision a phase, and exactly the kept ones have a weight;
 - every kept sample stands in its phase's shards exactly `repeats` times, and nothing else does;
 - every shard has the rows, the bytes and the digest that the index says.
+
+Each law names what breaks it: the file, or the number of rows and the first part that they belong to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 import pyarrow.parquet as pq
@@ -18,6 +22,9 @@ from dataengine import catalog
 from dataengine.errors import RunError
 from dataengine.run import Run
 from dataengine.work import failures_path
+
+_FOLDERS = ("samples", "failures", "signals", "decisions", "weights", "plan", "shards")
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -31,17 +38,29 @@ class Finding:
 
 def check(run: Run) -> Iterator[Finding]:
     """Every law that applies to what the run holds so far, with what was found."""
-    yield _inputs(run)
-    db = catalog.connect(run)
-    yield from _signals(run, db)
+    whole = _whole(run)
+    yield whole
+    if whole.broken:  # nothing else can be read
+        return
     stages = run.read_json("run.json").get("stages", {})
-    if stages.get("select", {}).get("state") == "done":
-        yield _decisions(db)
-    if stages.get("balance", {}).get("state") == "done":
-        yield _weights(db)
-    if stages.get("pack", {}).get("state") == "done":
-        yield _uses(db)
-        yield _digests(run)
+    done = {name: stage for name, stage in stages.items() if stage.get("state") == "done"}
+    yield _inputs(run, done)
+    db = catalog.connect(run)
+    laws: list[tuple[str, Callable[[], tuple[str, str]]]] = [
+        (f"signal {name} has one row a sample", partial(_signal, db, name)) for name in _signals(db)
+    ]
+    if "select" in done:
+        laws.append(("every sample has one decision a phase", partial(_decisions, db, done["select"])))
+    if "balance" in done:
+        laws.append(("exactly the kept samples have a weight", partial(_weights, db)))
+    if "pack" in done:
+        laws.append(("every shard matches its digest", partial(_digests, run)))
+        laws.append(("every kept sample is packed `repeats` times", partial(_uses, db)))
+    for law, count in laws:
+        try:
+            yield Finding(law, *count())
+        except duckdb.Error as error:  # damage inside a file whose footer is whole
+            yield Finding(law, "not counted", f"cannot be read: {catalog.first_line(error)}")
 
 
 def show(run: Run, console: Console) -> None:
@@ -60,23 +79,35 @@ def show(run: Run, console: Console) -> None:
     console.print(f"[bold green]the books balance[/]: {len(findings)} laws hold", highlight=False)
 
 
-def _inputs(run: Run) -> Finding:
+def _listed(problems: list[str]) -> str:
+    rest = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+    return "; ".join(problems[:_NAMED]) + rest
+
+
+def _whole(run: Run) -> Finding:
+    paths = [path for folder in _FOLDERS for path in run.files(folder)]
+    damaged = [f"{path} is damaged" for path in paths if run.mark(path) is None]
+    return Finding("every file is whole", f"{len(paths):,} files", _listed(damaged))
+
+
+def _inputs(run: Run, done: Mapping[str, Mapping]) -> Finding:
+    """Needs no query: each part's mark says how many inputs it saw."""
     inputs = rows = failed = 0
-    broken = []
-    paths = run.files("samples")
-    for index, path in enumerate(paths):
+    paths = set(run.files("samples"))
+    planned = sum(s["parts"] for name, s in done.items() if name.startswith(("collect.", "synthesize.")))
+    expected = [run.part("samples", index) for index in range(max(planned, len(paths)))]
+    broken = [f"{path} is not one of the parts" for path in sorted(paths.difference(expected))]
+    for index, path in enumerate(expected):
         mark = run.mark(path)
         if mark is None:
-            broken.append(f"{path} is damaged")
+            broken.append(f"{path} is missing")
             continue
-        if path != run.part("samples", index):
-            broken.append(f"part {index} is missing")
         counts = _rows(run, path), _rows(run, failures_path(run, mark.stage, index))
         inputs, rows, failed = inputs + mark.inputs, rows + counts[0], failed + counts[1]
         if mark.inputs != sum(counts):
             broken.append(f"{path} saw {mark.inputs} inputs, but holds {counts[0]} samples and {counts[1]} failures")
     counted = f"{inputs:,} = {rows:,} samples + {failed:,} failures"
-    return Finding("every input is a sample or a failure", counted, "; ".join(broken[:5]))
+    return Finding("every input is a sample or a failure", counted, _listed(broken))
 
 
 def _rows(run: Run, path: str) -> int:
@@ -90,58 +121,65 @@ def _one(db: duckdb.DuckDBPyConnection, sql: str) -> tuple:
     return db.execute(sql).fetchall()[0]
 
 
-def _signals(run: Run, db: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+def _signals(db: duckdb.DuckDBPyConnection) -> list[str]:
     views = [r[0] for r in db.execute("select view_name from duckdb_views() where not internal").fetchall()]
-    for view in sorted(v for v in views if v.startswith("signal_")):
-        samples, rows, missing = _one(
-            db,
-            f"""select (select count(*) from samples), (select count(*) from "{view}"),
-                (select count(*) from samples anti join "{view}" using (sample_id, part, row))""",
-        )
-        broken = (
-            f"{missing} samples have no row; {rows} rows for {samples} samples" if missing or rows != samples else ""
-        )
-        yield Finding(f"signal {view.removeprefix('signal_')} has one row a sample", f"{rows:,} rows", broken)
+    return sorted(v.removeprefix("signal_") for v in views if v.startswith("signal_"))
 
 
-def _decisions(db: duckdb.DuckDBPyConnection) -> Finding:
-    samples, phases, rows, wrong = _one(
+def _signal(db: duckdb.DuckDBPyConnection, name: str) -> tuple[str, str]:
+    samples, rows, missing, first = _one(
         db,
-        """select (select count(*) from samples), (select count(distinct phase) from decisions),
-            (select count(*) from decisions),
-            (select count(*) from (
-                select part, row, phase from decisions d semi join samples using (sample_id, part, row)
-                group by all having count(*) <> 1))""",
+        f"""select (select count(*) from samples), (select count(*) from "signal_{name}"), count(*), min(part)
+            from samples anti join "signal_{name}" using (sample_id, part, row)""",
     )
-    broken = f"{rows} decisions for {samples} samples in {phases} phases" if wrong or rows != samples * phases else ""
-    return Finding("every sample has one decision a phase", f"{samples:,} samples × {phases} phases", broken)
+    problems = [f"{missing} samples have no row, the first in part {first}"] if missing else []
+    problems += [f"{rows} rows for {samples} samples"] if rows != samples else []
+    return f"{rows:,} rows", "; ".join(problems)
 
 
-def _weights(db: duckdb.DuckDBPyConnection) -> Finding:
-    kept, rows, missing = _one(
+def _decisions(db: duckdb.DuckDBPyConnection, stage: Mapping) -> tuple[str, str]:
+    """`stage` knows how many there were: when all are lost, their phases are too."""
+    samples, phases, rows, wrong, first = _one(
         db,
-        """select (select count(*) from decisions where kept), (select count(*) from weights),
-            (select count(*) from (select * from decisions where kept) anti join weights using (part, row, phase))""",
+        """with decided as (select sample_id, part, row, phase, count(*) as n from decisions group by all),
+            wanted as (select sample_id, part, row, phase, 1 as n from samples, (select distinct phase from decisions))
+        select (select count(*) from samples), (select count(distinct phase) from decisions),
+            (select count(*) from decisions), count(*), min(part)
+        from decided full join wanted using (sample_id, part, row, phase) where decided.n is distinct from wanted.n
+        """,
     )
-    broken = f"{rows} weights for {kept} kept, {missing} without" if missing or rows != kept else ""
-    return Finding("exactly the kept samples have a weight", f"{kept:,} kept", broken)
+    problems = [f"{wrong} have none, two, or no sample, the first in part {first}"] if wrong else []
+    problems += [f"{rows} decisions where {stage['rows']} were made"] if rows != stage["rows"] else []
+    return f"{samples:,} samples × {phases} phases", "; ".join(problems)
 
 
-def _uses(db: duckdb.DuckDBPyConnection) -> Finding:
-    uses, wrong = _one(
+def _weights(db: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+    kept, wrong, first = _one(
+        db,
+        """with weighted as (select sample_id, part, row, phase, count(*) as n from weights group by all),
+            wanted as (select sample_id, part, row, phase, 1 as n from decisions where kept)
+        select (select count(*) from wanted), count(*), min(part)
+        from weighted full join wanted using (sample_id, part, row, phase) where weighted.n is distinct from wanted.n
+        """,
+    )
+    return f"{kept:,} kept", f"{wrong} have none, two, or are not kept, the first in part {first}" if wrong else ""
+
+
+def _uses(db: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+    uses, wrong, example = _one(
         db,
         """with wanted as (select sample_id, phase, sum(repeats) as n from weights where repeats > 0 group by all),
             packed as (select sample_id, phase, count(*) as n from shards group by all)
-        select (select sum(n) from packed),
-            (select count(*) from wanted full join packed using (sample_id, phase)
-                where wanted.n is distinct from packed.n)
+        select (select count(*) from shards), count(*), min(sample_id)
+        from wanted full join packed using (sample_id, phase) where wanted.n is distinct from packed.n
         """,
     )
-    broken = f"{wrong} samples stand more or less often than they should" if wrong else ""
-    return Finding("every kept sample is packed `repeats` times", f"{uses or 0:,} rows in shards", broken)
+    return f"{uses:,} rows in shards", f"{wrong} stand more or less often, such as sample {example}" if wrong else ""
 
 
-def _digests(run: Run) -> Finding:
+def _digests(run: Run) -> tuple[str, str]:
+    if not run.fs.exists(run.path("shards", "index.parquet")):
+        return "not counted", "shards/index.parquet is missing"
     with run.fs.open(run.path("shards", "index.parquet"), "rb") as file:
         index = pq.read_table(file).to_pylist()
     broken = []
@@ -158,4 +196,4 @@ def _digests(run: Run) -> Finding:
         f"{p} is not in the index" for p in run.files("shards") if p not in listed and not p.endswith("index.parquet")
     ]
     size = sum(row["bytes"] for row in index) / 1e6
-    return Finding("every shard matches its digest", f"{len(index):,} shards, {size:,.1f} MB", "; ".join(broken[:5]))
+    return f"{len(index):,} shards, {size:,.1f} MB", _listed(broken)

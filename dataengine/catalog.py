@@ -1,14 +1,15 @@
 """DuckDB views over a run: one view a dataset, under the name of its folder.
 
 `samples`, `failures`, `signals` (all signals side by side), `decisions`, `weights`, `shards`, `latents`, also
-`shard_index` and
-`measured`: samples without their bytes beside all signals, which is what filters and queries see. A signal's part
-holds the rows of the samples' part of the same number in the same order, so the join is by position; the sample_id
-must agree too, so that a part measured from earlier samples never passes for one of these.
+`shard_index` and `measured`: samples without their bytes beside all signals, which is what filters and queries see. A
+signal's part holds the rows of the samples' part of the same number in the same order, so the join is by position; the
+sample_id must agree too, so that a part measured from earlier samples never passes for one of these.
 """
 
+import glob
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 
 import duckdb
 import pyarrow as pa
@@ -30,12 +31,12 @@ def connect(run: Run, memory: str = "2GB", signals: Sequence[str] | None = None)
     try:
         _samples_view(db, _source(run, "samples"))
         names = _signal_names(run) if signals is None else signals
-        sources = {name: _source(run, f"signals/{name}") for name in names}
+        # A signal whose columns have changed has parts of both kinds until all of them are made anew.
+        sources = {name: _source(run, f"signals/{name}", options=", union_by_name=true") for name in names}
         _signal_views(db, {name: source for name, source in sources.items() if source})
         for name, columns in _FLAT.items():
             _view(db, name, _source(run, name), columns)
-        shards = _source(run, "shards", "*/*/*.parquet")
-        _view(db, "shards", shards, schema.SHARD)
+        _view(db, "shards", _source(run, "shards", "*/*/*.parquet"), schema.SHARD)
         _view(db, "shard_index", _source(run, "shards", "index.parquet"), schema.INDEX)
         if latents := _source(run, "latents", "*/*/*.parquet"):
             db.execute(f"create view latents as select * from {latents}")
@@ -71,7 +72,8 @@ def query(run: Run, sql: str) -> pa.Table:
     """The result of a query over a run. Raises ManifestError with DuckDB's message for a query that cannot run."""
     db = connect(run)
     try:
-        return db.sql(sql).to_arrow_table()
+        result = db.sql(sql)
+        return result.to_arrow_table() if result is not None else pa.table({})  # None for statements without rows
     except duckdb.Error as error:
         views = ", ".join(
             r[0] for r in db.execute("select view_name from duckdb_views() where not internal").fetchall()
@@ -85,15 +87,14 @@ def _database(memory: str) -> duckdb.DuckDBPyConnection:
     return db
 
 
-def _source(run: Run, dataset: str, pattern: str = "*.parquet") -> str:
-    """The table function that reads a dataset; empty when it has no file."""
-    if not run.files(dataset):
+def _source(run: Run, dataset: str, pattern: str = "*.parquet", options: str = "") -> str:
+    """The table function that reads a dataset's files; empty when it has none."""
+    folder = run.path(dataset)
+    if not any(fnmatch(path.removeprefix(f"{folder}/"), pattern) for path in run.files(dataset)):
         return ""
-    protocol = "" if run.local else f"{run.fs.protocol if isinstance(run.fs.protocol, str) else run.fs.protocol[0]}://"
-    if pattern == "index.parquet" and not run.fs.exists(run.path(dataset, pattern)):
-        return ""
-    glob = f"{protocol}{run.path(dataset)}/{pattern}".replace("'", "''")
-    return f"read_parquet('{glob}', filename=true, file_row_number=true)"
+    url = glob.escape(folder if run.local else run.fs.unstrip_protocol(folder))
+    path = f"{url}/{pattern}".replace("'", "''")
+    return f"read_parquet('{path}', filename=true, file_row_number=true{options})"
 
 
 def _signal_names(run: Run) -> list[str]:
@@ -128,7 +129,7 @@ def _signal_views(db: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -> 
         db.execute(
             f'create view "signal_{name}" as select * exclude (filename, file_row_number), {position} from {source}'
         )
-    joins = "".join(f' left join "signal_{name}" as "{name}" using (sample_id, part, row)' for name in sources)
+    joins = "".join(f' left join "signal_{name}" using (sample_id, part, row)' for name in sources)
     picked = "".join(f", {column}" for column in _signal_columns(db, sources))
     keys = "samples.sample_id, samples.part, samples.row"
     db.execute(f"create view signals as select {keys}{picked} from samples{joins}")
@@ -139,4 +140,4 @@ def _signal_columns(db: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) -
     for name in sources:
         for column in columns(db, f"signal_{name}"):
             if column not in ("sample_id", "part", "row"):
-                yield f'"{name}"."{column}"'
+                yield f'"signal_{name}"."{column}"'

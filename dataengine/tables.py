@@ -14,9 +14,7 @@ _MOST_ROWS = 200
 def write(table: pa.Table, format: str, console: Console) -> None:
     """Print a table; on `table`, at most so many rows, saying how many were left out."""
     if format == "csv":
-        flat = [
-            c if not pa.types.is_nested(c.type) else pa.array([json.dumps(v) for v in c.to_pylist()]) for c in table
-        ]
+        flat = [pa.array([_text(v) for v in c.to_pylist()], pa.string()) if _unfit(c.type) else c for c in table]
         pyarrow.csv.write_csv(pa.table(flat, names=table.column_names), sys.stdout.buffer)
         return
     if format == "json":
@@ -34,7 +32,18 @@ def write(table: pa.Table, format: str, console: Console) -> None:
         console.print(f"… {table.num_rows - _MOST_ROWS:,} more rows; --format csv prints all")
 
 
-def _plain(value: object) -> object:
+def _unfit(kind: pa.DataType) -> bool:
+    """Whether CSV has no form for values of a type."""
+    return pa.types.is_nested(kind) or pa.types.is_binary(kind)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return None if value is None else _plain(value)
+
+
+def _plain(value: object) -> str:
     return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
 
 
