@@ -20,7 +20,7 @@ from dataengine.errors import ManifestError
 Model = TypeVar("Model", bound=BaseModel)
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_SIZE = re.compile(r"^\s*([\d.]+)\s*([KMGT]?)(i?)B?\s*$", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?))?B?\s*", re.IGNORECASE | re.ASCII)
 
 
 class Config(BaseModel):
@@ -31,13 +31,13 @@ class Config(BaseModel):
 
 def parse_size(value: int | str) -> int:
     """Bytes from `128MB` (10^6), `256MiB` (2^20) or a plain number. Raises ValueError when it is none of these."""
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
-    match = _SIZE.match(value)
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise ValueError(f"{value!r} is not a size; write for instance 128MB, 256MiB or 4096")
     number, prefix, binary = match.groups()
-    return round(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+    return round(float(number) * (1024 if binary else 1000) ** " KMGT".index((prefix or " ").upper()))
 
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
@@ -61,7 +61,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise ManifestError(f"{path}: cannot be read: {error}", "the file must be readable UTF-8 text") from None
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error)
@@ -82,7 +82,7 @@ def apply_overrides(data: dict[str, Any], overrides: Sequence[str]) -> dict[str,
             raise ManifestError(f"--set {override}: expected key=value", "for instance --set pack.shard_bytes=64MB")
         try:
             value = yaml.safe_load(raw)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):
             value = raw
         *parents, last = key.split(".")
         node: Any = data
@@ -113,7 +113,7 @@ def _child(node: Any, name: str, walked: Sequence[str], override: str) -> Any:
 
 
 def _entry(node: list[Any], name: str, walked: Sequence[str], override: str) -> int:
-    if name.isdigit() and int(name) < len(node):
+    if name.isdecimal() and int(name) < len(node):
         return int(name)
     names = [
         next((str(e[k]) for k in ("name", "stage", "set") if k in e), "") if isinstance(e, dict) else str(e)
@@ -171,7 +171,7 @@ def suggest(name: str, known: Sequence[str]) -> str:
 
 def _explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:
     location = error["loc"]
-    path = ".".join(str(part) for part in location)
+    path = ".".join(str(part) for part in location) or "as a whole"
     if error["type"] == "extra_forbidden":
         fields = _fields_at(model, location[:-1])
         return f"{path}: unknown key{suggest(str(location[-1]), fields)}"

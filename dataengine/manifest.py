@@ -16,6 +16,9 @@ from dataengine.config import Config, Size
 from dataengine.errors import ManifestError
 from dataengine.stage import Limits, Resources, find
 
+_METHODS = {"collect": "produce", "synthesize": "produce", "measure": "measure"}
+"""What tells a source and a signal from a query, by the section in which they stand."""
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
@@ -103,9 +106,10 @@ class Manifest(Config):
     def _has_samples(self) -> "Manifest":
         if not self.collect and not self.synthesize:
             raise ValueError("there is nothing to do: add a `collect` or a `synthesize` section")
-        names = [e.name for e in (*self.collect, *self.synthesize)]
-        if len(set(names)) < len(names):
-            raise ValueError("a `collect` and a `synthesize` entry share a name; give each a `name` of its own")
+        names = [e.name.lower() for e in (*self.collect, *self.synthesize, *self.measure)]
+        names += ["duplicates"] if self.dedup else []  # the signal that dedup writes
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"two sections have an entry named {', '.join(twice)}; give each a `name` of its own")
         return self
 
 
@@ -122,6 +126,8 @@ def load(path: str | Path, overrides: Sequence[str] = (), run: str = "") -> Mani
 def stage_of(entry: Entry, section: str) -> tuple[type, Any]:
     """The class and the checked parameters of an entry. Raises ManifestError with the key's path."""
     stage = find(entry.stage)
-    if not hasattr(stage, "Params"):
-        raise ManifestError(f"{section}.{entry.name}: {entry.stage} is not a stage", "see docs/stages.md")
-    return stage, config.build(stage.Params, entry.params, f"{section}.{entry.name}")
+    where = section if entry.name == section else f"{section}.{entry.name}"
+    method = _METHODS.get(section, "rows")
+    if not (hasattr(stage, "Params") and hasattr(stage, method)):
+        raise ManifestError(f"{where}: {entry.stage} is no stage for `{section}`", f"its class must have `{method}`")
+    return stage, config.build(stage.Params, entry.params, where)

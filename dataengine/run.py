@@ -48,7 +48,6 @@ class Mark:
     recipe: str  # digest of the stage's version and parameters
     upstream: str  # digest of what it was made from
     inputs: int = 0  # how many inputs it accounts for, as rows or as failures
-    last: bool = False  # the last part of a dataset that is written as a whole
 
     @property
     def fingerprint(self) -> str:
@@ -96,6 +95,8 @@ class PartWriter:
         if not self.run.local:
             if hasattr(self._file, "discard"):
                 self._file.discard()
+            if self.run.fs.exists(self.path) and self.run.mark(self.path) is None:  # some write where they are opened
+                self.run.fs.rm_file(self.path)
             return
         with suppress(OSError):  # what is buffered may not fit on the disk that refused the rest
             self._file.close()
@@ -210,13 +211,13 @@ class Run:
         mark = self.mark(path)
         return mark is not None and mark.fingerprint == expected
 
-    def remove_others(self, dataset: str, wanted: Sequence[str], prefix: str = "") -> int:
+    def remove_others(self, dataset: str, wanted: Sequence[str]) -> int:
         """Remove the files of a dataset that the plan does not hold: parts of an earlier plan, torn temporaries."""
         keep = set(wanted)
         folder = self.path(dataset)
         if not self.fs.exists(folder):
             return 0
-        stale = [f for f in self.fs.find(folder) if f not in keep and f.rsplit("/", 1)[-1].startswith(prefix)]
+        stale = [f for f in self.fs.find(folder) if f not in keep]
         for path in stale:
             self.fs.rm_file(path)
         return len(stale)
@@ -251,8 +252,10 @@ class Run:
         with Path(self.path(".lock")).open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise RunError(f"{self.url}: another run is working on it", "wait for it, or stop it first") from None
+            except OSError as error:
+                raise RunError(f"{self.url}: cannot be locked: {error}", "choose another folder with --out") from None
             yield
 
 

@@ -133,7 +133,7 @@ def find(name: str) -> type:
         module, _, attribute = name.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, ValueError) as error:
             remedy = "check the spelling and that the package is installed where Ray runs"
             raise ManifestError(f"stage {name}: {error}", remedy) from None
     known = {e.name: e for e in entry_points(group="dataengine.stages")}

@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import model_validator
 
-from dataengine.config import Config, apply_overrides, build, expand_variables, load, parse_size, read_yaml
+from dataengine.config import Config, Size, apply_overrides, build, expand_variables, load, parse_size, read_yaml
 from dataengine.errors import ManifestError
 
 
@@ -71,6 +72,8 @@ def test_overrides_reach_nested_keys_and_list_entries_by_name_stage_index_and_sh
         ("name.deep=1", ["holds no keys"]),
         ("nothing", ["key=value"]),
         ("=5", ["key=value"]),
+        ("filters.²=5", ["no entry '²'"]),
+        ("filters.1=5", ["no entry '1'"]),
     ],
 )
 def test_an_override_that_reaches_nothing_is_refused(override, words):
@@ -78,6 +81,13 @@ def test_an_override_that_reaches_nothing_is_refused(override, words):
         apply_overrides({"name": "x", "filters": [{"name": "clarity"}]}, [override])
     for word in words:
         assert word in str(raised.value)
+
+
+def test_an_override_may_be_any_text_and_empties_a_key_without_a_value():
+    overrides = ["a=clarity >= 4", "b={not yaml", "c=", "d=2024-99-99", "e=a=b", "pack.f=1"]
+    data = apply_overrides({"pack": None}, overrides)
+    wanted = {"a": "clarity >= 4", "b": "{not yaml", "c": None, "d": "2024-99-99", "e": "a=b", "pack": {"f": 1}}
+    assert data == wanted
 
 
 def test_variables_come_from_the_run_and_the_environment_and_an_unset_one_is_named(monkeypatch):
@@ -93,6 +103,17 @@ def test_a_file_that_is_no_mapping_or_no_yaml_or_missing_is_named_with_its_line(
     path.write_text("a: 1\nb: [1, 2\nc: 3\n")
     with pytest.raises(ManifestError, match=r"bad\.yaml:3"):
         read_yaml(path)
+    path.write_text("name: 2024-99-99\n")
+    with pytest.raises(ManifestError, match="not valid YAML"):
+        read_yaml(path)
+    path.write_text("a: !!python/object:os.system {}\n")
+    with pytest.raises(ManifestError, match=r"bad\.yaml:1"):
+        read_yaml(path)
+    path.write_text("")
+    with pytest.raises(ManifestError, match="must hold a mapping"):
+        read_yaml(path)
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_yaml(tmp_path)
     path.write_text("- a\n- b\n")
     with pytest.raises(ManifestError, match="must hold a mapping"):
         read_yaml(path)
@@ -116,7 +137,49 @@ def test_sizes_are_powers_of_a_thousand_and_with_i_of_1024(number, unit):
     assert parse_size(f"{number}{unit}") == number * (1024 if "i" in unit.lower() else 1000) ** power
 
 
-@pytest.mark.parametrize("text", ["many", "12 parsecs", "MB", "-5MB", ""])
-def test_what_is_no_size_is_refused(text):
+def test_a_size_may_have_a_fraction_and_spaces():
+    assert parse_size(" 1.5 GiB ") == 3 << 29
+    assert parse_size("0.5kb") == 500
+    assert parse_size(7) == 7
+
+
+@pytest.mark.parametrize(
+    "value", ["many", "12 parsecs", "MB", "-5MB", "", "1.2.3MB", ".MB", "12i", "١٢", 1.5, True, None]
+)
+def test_what_is_no_size_is_refused(value):
     with pytest.raises(ValueError, match="is not a size"):
-        parse_size(text)
+        parse_size(value)
+
+
+class Shelf(Config):
+    width: Size = 1
+
+
+@pytest.mark.parametrize("width", [1.5, None, [], True, "wide", -1, 0])
+def test_a_size_of_the_wrong_kind_is_named_like_any_other_bad_value(width):
+    with pytest.raises(ManifestError, match=r"(?s)shelf\.yaml.*width: "):
+        build(Shelf, {"width": width}, "shelf.yaml")
+
+
+class Pair(Config):
+    low: int = 0
+    high: int = 1
+
+    @model_validator(mode="after")
+    def _rises(self) -> "Pair":
+        if self.low >= self.high:
+            raise ValueError("low must be below high")
+        return self
+
+
+def test_what_is_wrong_between_keys_is_said_of_the_whole():
+    with pytest.raises(ManifestError, match="as a whole: low must be below high"):
+        build(Pair, {"low": 2}, "pair.yaml")
+
+
+@given(st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.text(max_size=8), max_size=4))
+def test_no_mapping_whatever_is_more_than_a_message(data):
+    try:
+        build(Tree, data, "tree.yaml")
+    except ManifestError as error:
+        assert "tree.yaml" in error.message

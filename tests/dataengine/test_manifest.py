@@ -1,5 +1,7 @@
 """Manifests: entries in their short and long forms, and what is refused before anything runs."""
 
+import re
+
 import pytest
 import yaml
 
@@ -67,7 +69,9 @@ def test_a_text_set_alone_is_a_manifest_that_synthesizes_and_packs_it(tmp_path):
         ({"measure": ["pixels", "pixels"]}, ["two entries are named pixels"]),
         ({"measure": [{"batch": 3}]}, ["name a stage"]),
         ({"measure": [{"stage": "ocr", "resources": {"cpu": 3}}]}, ["measure.0.resources.cpu", "did you mean 'cpus'"]),
-        ({"synthesize": [{"set": "x", "name": "folder"}]}, ["share a name"]),
+        ({"synthesize": [{"set": "x", "name": "folder"}]}, ["an entry named folder"]),
+        ({"measure": [{"stage": "pixels", "name": "Folder"}]}, ["an entry named folder"]),
+        ({"measure": [{"stage": "pixels", "name": "duplicates"}], "dedup": {}}, ["an entry named duplicates"]),
         ({"collect": []}, ["nothing to do"]),
     ],
 )
@@ -91,8 +95,23 @@ def test_a_stage_is_found_by_name_or_as_package_and_class_and_its_keys_are_check
         stage_of(bad, "measure")
 
 
-@pytest.mark.parametrize("stage", ["pixls", "no.such.module:Thing", "stages.measure.pixels:Nothing", "json:loads"])
+@pytest.mark.parametrize(("section", "stage"), [("measure", "folder"), ("collect", "pixels"), ("select", "pixels")])
+def test_a_stage_in_the_wrong_section_is_refused(manifest, section, stage):
+    [entry] = manifest(measure=[{"stage": stage, "name": "x"}]).measure
+    with pytest.raises(ManifestError, match=rf"{section}\.x: {stage} is no stage for `{section}`"):
+        stage_of(entry, section)
+
+
+def test_the_path_of_a_key_in_a_section_with_one_stage_does_not_name_it_twice(manifest):
+    made = manifest(select={"filters": [{"name": "a", "kep": "true"}]})
+    with pytest.raises(ManifestError, match=r"^select: 2 problem.*(?s:.)*filters\.0\.kep.*did you mean 'keep'"):
+        stage_of(made.select, "select")
+
+
+@pytest.mark.parametrize(
+    "stage", ["pixls", "no.such.module:Thing", "stages.measure.pixels:Nothing", "json:loads", ":Thing", "a..b:Thing"]
+)
 def test_a_stage_that_is_not_there_is_named(manifest, stage):
     [entry] = manifest(measure=[{"stage": stage, "name": "x"}]).measure
-    with pytest.raises(ManifestError, match=stage.split(":")[0].split(".")[0]):
+    with pytest.raises(ManifestError, match=re.escape(stage)):
         stage_of(entry, "measure")

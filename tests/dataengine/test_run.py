@@ -10,6 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dataengine.errors import RunError
 from dataengine.run import Mark, Run, State, fingerprint
@@ -136,6 +138,40 @@ except RunError as error:
     assert "no space left to write" in done.stdout, done.stderr
     assert "run the same command again" in done.stdout
     assert list(Path(run.path("big")).iterdir()) == []
+
+
+def test_a_part_on_another_filesystem_that_breaks_off_leaves_nothing():
+    run = Run("memory://broken/run")
+    path = run.part("numbers", 0)
+    with pytest.raises(ValueError, match="broken off"), run.writer(path, SCHEMA) as writer:
+        writer.write(pa.table({"n": [1]}, schema=SCHEMA))
+        raise ValueError("broken off")
+    assert run.files("numbers") == []
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_befalls_a_footer_the_part_stands_as_it_was_or_not_at_all(run, data):
+    path = Path(run.part("numbers", 0))
+    if not path.exists():
+        write(run)
+        path.with_suffix(".whole").write_bytes(path.read_bytes())
+    content = bytearray(path.with_suffix(".whole").read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[-data.draw(st.integers(1, len(content)))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.sampled_from([len(content), len(content) - 1, len(content) // 2]))])
+    assert run.mark(str(path)) is None or isinstance(run.mark(str(path)), Mark)
+
+
+@pytest.mark.parametrize("spelling", ["{}/run", "{}/run/", "{}/other/../run", "{}//run", "file://{}/run", "{}/link"])
+def test_however_a_folder_is_spelt_its_parts_are_known_as_wanted(run, spelling):
+    write(run)
+    parent = run.root.rsplit("/", 1)[0]
+    Path(parent, "other").mkdir()
+    Path(parent, "link").symlink_to(run.root)
+    same = Run(spelling.format(parent))
+    assert same.files("numbers") == [same.part("numbers", 0)]
+    assert same.remove_others("numbers", [same.part("numbers", 0)]) == 0
 
 
 def test_any_fsspec_filesystem_holds_a_run():
