@@ -57,7 +57,7 @@ class Fingerprint:
     """The signal `fingerprint`."""
 
     Params = Params
-    version = 2
+    version = 3
     resources = Resources(cpus=1, memory=2 * GIB, batch=4)  # so few that they stay in the cache
     columns = pa.schema(
         [("phash", pa.uint64()), ("dhash", pa.uint64()), ("digest", pa.string()), ("pixel_digest", pa.string())]

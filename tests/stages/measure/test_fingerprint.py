@@ -63,7 +63,7 @@ def test_hashes_of_re_encodings_and_rescalings_are_near(name: str) -> None:
     ]
     for variant in map(measured, variants):
         assert distance(variant, original(name), "phash") <= 6
-        assert distance(variant, original(name), "dhash") <= 8
+        assert distance(variant, original(name), "dhash") <= 4
 
 
 @pytest.mark.parametrize("kind", ["phash", "dhash"])
@@ -83,7 +83,7 @@ def test_the_bits_mean_what_imagehash_means_by_them(name: str) -> None:
     """Only the way of shrinking differs: a few DCT bits near the median feel it; gradients do more, so both are given
     the same small picture."""
     image = opened(name)
-    assert (original(name)["phash"] ^ int(str(imagehash.phash(image)), 16)).bit_count() <= 2
+    assert (original(name)["phash"] ^ int(str(imagehash.phash(image)), 16)).bit_count() <= 4
     small = image.convert("L").resize((9, 8), Picture.Resampling.BOX)
     assert dhash(np.asarray(small)) == int(str(imagehash.dhash(small)), 16)
     assert (original(name)["dhash"] ^ dhash(np.asarray(small))).bit_count() <= 4

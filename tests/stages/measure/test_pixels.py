@@ -14,7 +14,7 @@ from PIL import ImageFilter
 from dataengine.decode import decode
 from dataengine.stage import Image
 from demo.photographs import jpeg, package_file
-from stages.measure.pixels import Params, Pixels, blockiness, reduce
+from stages.measure.pixels import Params, Pixels, blockiness, enough_rows, reduce
 
 PHOTOGRAPHS = ["astronaut.png", "coffee.png", "chelsea.png", "camera.png", "motorcycle_left.png", "coins.png"]
 
@@ -220,14 +220,24 @@ def test_resizing_a_photograph_hardly_moves_what_does_not_depend_on_detail(signa
 def test_reduction_is_the_mean_of_whole_blocks(size: tuple[int, int]) -> None:
     width, height = size
     pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
-    factor = max(1, max(size) // 256)
-    across, down = min(factor, width), min(factor, height)
+    halvings = next(k for k in range(9) if max(size) >> k < 512)
+    across, down = min(2**halvings, width), min(2**halvings, height)
     found = reduce(pixels)
     assert found.shape == (height // down, width // across, 3)
-    assert max(found.shape[:2]) < 512
+    assert max(found.shape[:2]) in range(256, 512)
     blocks = pixels[: height // down * down, : width // across * across].astype(float)
     wanted = blocks.reshape(height // down, down, width // across, across, 3).mean((1, 3))
-    assert np.abs(found - wanted).max() <= 0.51
+    assert np.abs(found - wanted).max() <= max(0.01, 0.5 * halvings)  # each rounds once
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 100), (512, 512), (1000, 700), (1411, 1411), (4032, 3024), (1, 90000)])
+def test_enough_rows_are_enough_pixels_and_meet_every_line_of_a_jpegs_blocks(size: tuple[int, int]) -> None:
+    width, height = size
+    rows = enough_rows(np.broadcast_to(np.arange(height)[:, None], (height, width)))
+    assert rows.size >= min(width * height, 1 << 15)
+    assert rows.size <= 3 * (1 << 15) + width
+    if height >= 512:
+        assert set(np.unique(rows[:, 0] % 8)) == set(range(8))
 
 
 # Any image at all
