@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,7 +106,7 @@ def samples_table(samples: Sequence[Sample]) -> pa.Table:
         "language": [s.language for s in samples],
         "category": [s.category for s in samples],
         "license": [s.license for s in samples],
-        "meta": [json.dumps(s.meta, ensure_ascii=False, sort_keys=True, default=str) for s in samples],
+        "meta": [_json(s.meta) for s in samples],
         "bytes": [len(s.encoded) for s in samples],
     }
     arrays = [
@@ -119,6 +120,12 @@ def failures_table(failures: Sequence[Failure]) -> pa.Table:
     """The Arrow table of some failures, with `schema.FAILURES`."""
     arrays = [_column([getattr(f, field.name) for f in failures], field.type) for field in schema.FAILURES]
     return pa.Table.from_arrays(arrays, schema=schema.FAILURES)
+
+
+def _json(meta: Mapping[str, Any]) -> str:
+    """A JSON object; a number that JSON does not know, such as a table's NaN, is null."""
+    known = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in meta.items()}
+    return json.dumps(known, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:

@@ -55,6 +55,10 @@ def components(count: int, pairs: np.ndarray) -> np.ndarray:
     return label
 
 
+def _in_params(error: duckdb.Error, remedy: str) -> ManifestError:
+    return ManifestError(f"dedup: `where` or `keep`: {first_line(error)}", remedy)
+
+
 class Dedup:
     """The engine's `dedup`: writes the signal `duplicates`, one row a sample."""
 
@@ -81,11 +85,13 @@ class Dedup:
         try:
             db.execute(f"explain {self._sql()}").fetchall()
         except duckdb.Error as error:
-            message = f"dedup: `where` or `keep`: {first_line(error)}"
-            raise ManifestError(message, f"columns: {', '.join(sorted(known))}") from None
+            raise _in_params(error, f"columns: {', '.join(sorted(known))}") from None
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        table = db.sql(self._sql()).to_arrow_table()
+        try:
+            table = db.sql(self._sql()).to_arrow_table()
+        except duckdb.Error as error:  # a cast, on the values at hand
+            raise _in_params(error, "make both hold for every sample, for instance with try_cast") from None
         count = table.num_rows
         phash = table["phash"].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)
         dhash = table["dhash"].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)

@@ -1,6 +1,8 @@
 """Samples at rest: what is written is what other tools read, annotations and all."""
 
+import datetime
 import io
+import json
 
 import duckdb
 import numpy as np
@@ -79,6 +81,13 @@ def test_any_number_of_paragraphs_and_spans_survives(texts):
     ]
     rows = samples_table(made).to_pylist()
     assert [[[line["text"] for line in p["lines"]] for p in row["text"]] for row in rows] == texts
+
+
+def test_meta_is_json_whatever_a_table_held():
+    meta = {"nan": float("nan"), "most": float("inf"), "when": datetime.date(2026, 1, 2), "raw": b"x", "n": 1.5}
+    [made] = samples_table([sample(meta=meta)])["meta"].to_pylist()
+    assert duckdb.execute("select ?::json ->> 'when'", [made]).fetchall() == [("2026-01-02",)]
+    assert json.loads(made) == {"nan": None, "most": None, "when": "2026-01-02", "raw": "b'x'", "n": 1.5}
 
 
 def test_texts_without_their_quads_are_refused():

@@ -111,6 +111,8 @@ def test_a_missing_fingerprint_and_a_bad_order_are_named(make_run, deduplicate):
         Dedup(0, Params()).check(catalog.connect(make_run([{}])))
     with pytest.raises(ManifestError, match="sharpnes"):
         deduplicate([{}], [FAR[0]], keep=["sharpnes desc"])
+    with pytest.raises(ManifestError, match=r"(?s)Could not convert.*try_cast"):
+        deduplicate([{"caption": "cat"}], [FAR[0]], where="caption::int > 3")
 
 
 def test_a_chain_of_near_images_is_one_group_and_its_best_is_kept(deduplicate):
