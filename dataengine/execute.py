@@ -104,6 +104,15 @@ def start_ray(address: str | None = None) -> None:
             ) from None
 
 
+def stop_ray(address: str | None = None) -> None:
+    """End a cluster that was started on this machine, so that what comes next has its memory. Others are left alone."""
+    if address or os.environ.get("RAY_ADDRESS") or "ray" not in sys.modules:
+        return
+    import ray
+
+    ray.shutdown()
+
+
 @contextmanager
 def _native_stderr_hidden() -> Iterator[None]:
     """Ray's core announces on the process's stderr that its log level was set; exceptions come through all the same."""

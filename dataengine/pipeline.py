@@ -12,7 +12,7 @@ import yaml
 
 from dataengine import catalog, packing
 from dataengine.errors import DataEngineError, RunError
-from dataengine.execute import run_tasks, start_ray
+from dataengine.execute import run_tasks, start_ray, stop_ray
 from dataengine.packing import by_key
 from dataengine.plan import DATASETS, Plan, Stage, without_position
 from dataengine.progress import Reporter
@@ -240,6 +240,7 @@ class Pipeline:
         """Hand the shards to the trainer. It keeps its own checkpoints and resumes from them."""
         from dataengine.handoff import train_run
 
+        stop_ray(self.address)
         train_run(self.run, str(self.manifest.train), self.state, self.reporter)
 
 
