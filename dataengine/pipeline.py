@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from dataengine import catalog, packing
-from dataengine.errors import DataEngineError, RunError
+from dataengine.errors import DataEngineError, RunError, StageError
 from dataengine.execute import run_tasks, start_ray, stop_ray
 from dataengine.packing import by_key
 from dataengine.plan import DATASETS, Plan, Stage, without_position
@@ -50,11 +51,19 @@ class Pipeline:
         try:
             for section, step in steps:
                 if SECTIONS.index(section) <= last:
-                    step()
+                    self._do(section, step)
         except DataEngineError as error:
             self.reporter.event("failed", error=type(error).__name__, message=str(error))
             raise
         self.reporter.event("end")
+
+    def _do(self, section: str, step: Callable[[], None]) -> None:
+        """One step; an error of DuckDB's own that its stage did not foresee is a message too."""
+        try:
+            step()
+        except duckdb.Error as error:
+            message = f"{section}: {catalog.first_line(error)}"
+            raise StageError(message, "mend the section, then run the same command: what is done stands") from None
 
     def _collect(self) -> None:
         tasks = self.plan.sample_tasks()
