@@ -119,7 +119,7 @@ class Dedup:
 
     def _sql(self) -> str:
         """Samples from best to worst, so that a smaller index is a better image, with the first of equal pixels."""
-        order = ", ".join([*self.params.keep, "sample_id", "part", "row"])
+        order = "\n, ".join([*self.params.keep, "sample_id", "part", "row"])
         return f"""
             with ranked as (
                 select sample_id, part, row, phash, dhash,

@@ -98,14 +98,17 @@ class Select:
             where = f"select.filters.{f.name}.keep"
             try:
                 referenced_columns(db, f.keep, known)
-                _, described = db.execute(f"describe select part, ({f.keep}\n) as verdict from measured").fetchall()
+                described = db.execute(f"describe select part, ({f.keep}\n) as verdict from measured").fetchall()
+                # `qualify` allows what a verdict may use, and refuses an unnest, which would judge a sample twice.
+                once = f"qualify ({f.keep}\n) is null or row_number() over () > 0"
+                db.execute(f"describe select part from measured {once}").fetchall()
             except (duckdb.Error, ValueError) as error:
                 message = first_line(error) if isinstance(error, duckdb.Error) else str(error)
                 raise ManifestError(f"{where}: {f.keep!r}: {message}", f"columns: {', '.join(sorted(known))}") from None
-            if described[1] != "BOOLEAN":
-                raise ManifestError(
-                    f"{where}: {f.keep!r} is a {described[1]}, not true or false", "write a comparison such as x >= 4"
-                )
+            kinds = [row[1] for row in described[1:]]
+            if kinds != ["BOOLEAN"]:
+                message = f"{where}: {f.keep!r} is a {', '.join(kinds)}, not true or false"
+                raise ManifestError(message, "write a comparison such as x >= 4")
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         try:
@@ -117,7 +120,7 @@ class Select:
         """The ManifestError of the filter that fails on the values at hand, as a cast may; else the error itself."""
         for f in self.params.filters:
             try:
-                db.execute(f"select count(*) from measured where ({f.keep}\n)").fetchall()
+                db.execute(f"select bool_and(verdict) from (select ({f.keep}\n) as verdict from measured)").fetchall()
             except duckdb.Error as raised:
                 where = f"select.filters.{f.name}.keep: {f.keep!r}"
                 remedy = "make it hold for every sample, for instance with try_cast"
@@ -125,7 +128,9 @@ class Select:
         return error
 
     def sql(self, db: duckdb.DuckDBPyConnection) -> str:
-        """The one query that decides: verdicts once per sample, then one row a sample and phase."""
+        """The one query that decides: verdicts once per sample, then one row a sample and phase.
+
+        Its own names begin with an underscore, beside the columns of signals, which may have any name."""
         known = columns(db, "measured")
         verdicts, reasons, used = [], [], set()
         for f in self.params.filters:
@@ -138,18 +143,18 @@ class Select:
             shown += " || '; ' || " if named else ""
             reasons.append(f"when {_text(f.name)} then {shown}{_text('keep: ' + ' '.join(f.keep.split()))}")
         carried = "".join(f', "{c}"' for c in sorted(used - {"sample_id", "part", "row"}))
-        reason = f"case failed[1] {' '.join(reasons)} end" if reasons else "null"
+        reason = f"case _failed[1] {' '.join(reasons)} end" if reasons else "null"
         return f"""
             with judged as (
                 select sample_id, part, row{carried},
-                    [{", ".join(verdicts)}]::struct(name varchar, since integer)[] as faults
+                    [{", ".join(verdicts)}]::struct(name varchar, since integer)[] as _faults
                 from measured
             ),
             by_phase as (
-                select *, [fault.name for fault in faults if fault.since <= phase] as failed
-                from judged, (select unnest({self.params.phases})::int as phase)
+                select *, [_fault.name for _fault in _faults if _fault.since <= _phase] as _failed
+                from judged, (select unnest({self.params.phases})::int as _phase)
             )
-            select sample_id, phase, len(failed) = 0 as kept, failed[1] as dropped_by,
-                {reason} as reason, failed, part, row
-            from by_phase order by part, row, phase
+            select sample_id, _phase as phase, len(_failed) = 0 as kept, _failed[1] as dropped_by,
+                {reason} as reason, _failed as failed, part, row
+            from by_phase order by part, row, _phase
         """

@@ -100,6 +100,33 @@ def test_the_choice_does_not_depend_on_how_samples_are_cut_into_parts(make_run, 
     assert sum(chosen[0].values()) == 27
 
 
+def test_each_phase_fills_its_shares_from_what_it_kept(make_run, write_part):
+    run = make_run([{"category": "ab"[i % 2]} for i in range(8)])
+    rows = [
+        {"sample_id": f"id{i:04d}", "phase": p, "kept": p == 256 or i < 4, "part": 0, "row": i}
+        for i in range(8)
+        for p in (256, 640)
+    ]
+    write_part(run, "decisions", 0, pa.Table.from_pylist(rows, schema=schema.DECISIONS))
+    uses = Counter()
+    for row in weights(run, target={"a": 0.75, "b": 0.25}, max_repeats=2):
+        uses[row["phase"], row["category"]] += row["repeats"]
+    assert uses == {(256, "a"): 6, (256, "b"): 2, (640, "a"): 3, (640, "b"): 1}
+
+
+def test_byte_identical_samples_are_used_each_on_its_own(make_run, write_part):
+    run = make_run([{"sample_id": "twin", "category": "a"}] * 3)
+    rows = [{"sample_id": "twin", "phase": 256, "kept": True, "part": 0, "row": i} for i in range(3)]
+    write_part(run, "decisions", 0, pa.Table.from_pylist(rows, schema=schema.DECISIONS))
+    found = weights(run, target={"a": 1}, size=4, max_repeats=2)
+    assert [row["row"] for row in found] == [0, 1, 2]
+    assert sorted(row["repeats"] for row in found) == [1, 1, 2]
+
+
+def test_nothing_kept_is_nothing_used():
+    assert Balance(0, Params(target={"a": 1})).rows(catalog.connect_empty({})).read_all().num_rows == 0
+
+
 def test_a_category_without_a_target_is_named_and_not_dropped_in_silence(kept):
     with pytest.raises(ManifestError, match=r"2 kept samples are of category 'nature'.*did you mean 'natur'"):
         weights(kept(["nature", "nature", "people"]), target={"natur": 0.5, "people": 0.5})

@@ -95,6 +95,28 @@ def test_the_near_comparison_leaves_out_what_where_excludes(deduplicate):
     samples = [{"source": "pages"}, {"source": "pages"}, {"source": "photos"}]
     rows = deduplicate(samples, [FAR[0]] * 3, where="source <> 'pages'")
     assert [row["duplicate_of"] for row in rows] == [None, None, None]
+    rows = deduplicate([*samples, {"source": "photos"}], [FAR[0]] * 4, where="source <> 'pages' -- alike anyway")
+    assert [row["duplicate_of"] for row in rows] == [None, None, None, "id0002"]
+
+
+def test_pages_that_where_excludes_are_still_duplicates_when_their_pixels_are_equal(deduplicate):
+    rows = deduplicate([{}, {}, {}], [FAR[0]] * 3, ["same", "other", "same"], where="false")
+    assert [(row["duplicate_of"], row["duplicate_kind"]) for row in rows] == [
+        (None, None),
+        (None, None),
+        ("id0000", "exact"),
+    ]
+
+
+def test_the_order_may_hold_comments_and_several_columns(deduplicate):
+    samples = [{"width": 300, "height": 900}, {"width": 600, "height": 300}, {"width": 600, "height": 400}]
+    rows = deduplicate(samples, [FAR[0]] * 3, keep=["width desc -- the widest", "height desc"])
+    assert [row["duplicate_of"] for row in rows] == ["id0002", "id0002", None]
+
+
+def test_no_samples_have_no_duplicates():
+    columns = pa.schema([("phash", pa.uint64()), ("dhash", pa.uint64()), ("pixel_digest", pa.string())])
+    assert Dedup(0, Params()).rows(catalog.connect_empty({"fingerprint": columns})).read_all().num_rows == 0
 
 
 def test_samples_that_could_not_be_decoded_have_no_twins(make_run):

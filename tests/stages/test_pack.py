@@ -1,5 +1,6 @@
 """The plan of the shards: every use once, in the nearest bucket, in a seeded order, in shards of the wanted size."""
 
+import math
 from collections import Counter, defaultdict
 
 import pyarrow as pa
@@ -45,6 +46,26 @@ def test_a_sample_stands_in_the_bucket_of_the_nearest_aspect(run):
     assert buckets["id0043"] == "16x9"  # 1060 × 600
 
 
+def test_no_other_bucket_is_nearer_by_ratio(run):
+    sides = [aspect.split(":") for aspect in Params().aspects]
+    ratios = {f"{width}x{height}": math.log(int(width) / int(height)) for width, height in sides}
+    for row in plan(run):
+        ratio = math.log((200 + 20 * int(row["sample_id"][2:])) / 600)
+        nearest = min(abs(ratio - other) for other in ratios.values())
+        assert abs(ratio - ratios[row["bucket"]]) <= nearest + 1e-12
+
+
+def test_byte_identical_samples_are_packed_each_on_its_own(make_run, write_part):
+    made = make_run([{"sample_id": "twin"}] * 2)
+    rows = [{"sample_id": "twin", "phase": 256, "repeats": 2, "part": 0, "row": i} for i in range(2)]
+    write_part(made, "weights", 0, pa.Table.from_pylist(rows, schema=schema.WEIGHTS))
+    assert sorted((row["row"], row["copy"]) for row in plan(made)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_nothing_used_is_nothing_packed():
+    assert Pack(0, Params()).rows(catalog.connect_empty({})).read_all().num_rows == 0
+
+
 def test_shards_are_cut_near_their_size_and_numbered_from_zero_in_each_bucket(run):
     rows = plan(run, shard_bytes=1000)
     sizes, numbers = defaultdict(int), defaultdict(list)
@@ -53,6 +74,9 @@ def test_shards_are_cut_near_their_size_and_numbered_from_zero_in_each_bucket(ru
         sizes[shard] += row["bytes"]
         numbers[shard[:2]].append(row["shard"])
     assert max(sizes.values()) < 1000 + 160, "a shard may pass its size by one image at most"
+    full = [size for (phase, bucket, shard), size in sizes.items() if shard < max(numbers[phase, bucket])]
+    assert full
+    assert min(full) > 1000 - 160, "only a bucket's last shard is small"
     for found in numbers.values():
         assert found == sorted(found)
         assert set(found) == set(range(max(found) + 1))

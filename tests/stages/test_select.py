@@ -83,6 +83,33 @@ def test_a_predicate_that_fails_on_a_value_is_named_with_what_was_wrong(decide):
         assert word in str(raised.value)
 
 
+def test_the_failing_predicate_is_named_also_beside_one_that_ranks_all_samples(decide):
+    with pytest.raises(ManifestError, match=r"select\.filters\.number\.keep"):
+        decide({"name": "first", "keep": "row_number() over () <= 3"}, {"name": "number", "keep": "caption::int > 3"})
+
+
+def test_signals_may_name_their_columns_as_decisions_do(make_run):
+    names = ["phase", "kept", "dropped_by", "reason", "failed", "faults", "fault", "name", "since"]
+    db = catalog.connect(make_run([{}, {}], own={name: [1, 3] for name in names}))
+    stage = Select(0, Params(filters=[{"name": f"by-{name}", "keep": f"{name} > 2"} for name in names]))
+    stage.check(db)
+    first, second = stage.rows(db).read_all().to_pylist()
+    assert (first["phase"], first["kept"], first["failed"]) == (256, False, [f"by-{name}" for name in names])
+    assert first["reason"] == "phase = 1; keep: phase > 2"
+    assert (second["phase"], second["kept"], second["failed"]) == (256, True, [])
+
+
+def test_byte_identical_samples_have_a_decision_each(make_run):
+    db = catalog.connect(make_run([{"sample_id": "twin"}] * 3, part=2, sharp={"clarity": [1.0, 5.0, 5.0]}))
+    rows = Select(0, Params(filters=[{"name": "f", "keep": "clarity > 2"}])).rows(db).read_all().to_pylist()
+    assert [(row["part"], row["row"], row["kept"]) for row in rows] == [(0, 0, False), (0, 1, True), (1, 0, True)]
+
+
+def test_no_samples_are_no_decisions():
+    stage = Select(0, Params(filters=[{"name": "f", "keep": "width > 2"}]))
+    assert stage.rows(catalog.connect_empty({})).read_all().num_rows == 0
+
+
 @pytest.mark.parametrize(("when_missing", "stays"), [("keep", [2, 3, 4]), ("drop", [2, 4])])
 def test_a_value_that_is_missing_is_decided_as_the_filter_says(decide, when_missing, stays):
     decisions = decide({"name": "c", "keep": "clarity >= 3", "when_missing": when_missing})
@@ -101,6 +128,8 @@ def test_a_value_that_is_missing_is_decided_as_the_filter_says(decide, when_miss
         ('"clarity" > 2 and part = 1', [2]),
         ("case when width > 400 then true else false end", [3, 4]),
         ("CLARITY > 4", [4]),
+        ("clarity /* of the -- page */ > 4", [4]),
+        ("'Thai' in (select unnest(scripts))", [4]),
     ],
 )
 def test_any_predicate_of_duckdb_will_do(decide, predicate, stays):
@@ -112,13 +141,17 @@ def test_any_predicate_of_duckdb_will_do(decide, predicate, stays):
 @pytest.mark.parametrize(
     ("predicate", "words"),
     [
-        ("claritty >= 4", ["claritty", "clarity"]),
+        ("claritty >= 4", ["claritty", 'Candidate bindings: "clarity"']),
         ("clarity >=", ["syntax error"]),
         ("clarity + 1", ["not true or false"]),
         ("no_function(clarity)", ["no_function"]),
         ("(select 1", ["syntax error"]),
         ("avg(clarity) > 3", ["GROUP BY"]),
         ("true; drop table x", ["syntax error"]),
+        ("caption", ["a VARCHAR, not true or false"]),
+        ("unnest(scripts) = 'Latn'", ["UNNEST"]),
+        ("true), (false", ["syntax error"]),
+        ("columns(['width', 'height']) > 300", ["columns"]),
     ],
 )
 def test_a_predicate_that_cannot_decide_is_refused_by_its_name(decide, predicate, words):
