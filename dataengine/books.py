@@ -102,19 +102,12 @@ def _inputs(run: Run, done: Mapping[str, Mapping]) -> Finding:
         if mark is None:
             broken.append(f"{path} is missing")
             continue
-        counts = _rows(run, path), _rows(run, failures_path(run, mark.stage, index))
+        counts = run.rows(path), run.rows(failures_path(run, mark.stage, index))
         inputs, rows, failed = inputs + mark.inputs, rows + counts[0], failed + counts[1]
         if mark.inputs != sum(counts):
             broken.append(f"{path} saw {mark.inputs} inputs, but holds {counts[0]} samples and {counts[1]} failures")
     counted = f"{inputs:,} = {rows:,} samples + {failed:,} failures"
     return Finding("every input is a sample or a failure", counted, _listed(broken))
-
-
-def _rows(run: Run, path: str) -> int:
-    if not run.fs.exists(path):
-        return 0
-    with run.fs.open(path, "rb") as file:
-        return pq.read_metadata(file).num_rows
 
 
 def _one(db: duckdb.DuckDBPyConnection, sql: str) -> tuple:
@@ -189,7 +182,7 @@ def _digests(run: Run) -> tuple[str, str]:
             broken.append(f"{row['path']} is missing")
         elif run.digest(path) != row["digest"]:
             broken.append(f"{row['path']} does not match its digest")
-        elif (run.fs.size(path), _rows(run, path)) != (row["bytes"], row["rows"]):
+        elif (run.fs.size(path), run.rows(path)) != (row["bytes"], row["rows"]):
             broken.append(f"{row['path']} does not match its index row")
     listed = {run.path("shards", row["path"]) for row in index}
     broken += [

@@ -32,7 +32,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), run: str | None = None
     try:
         from dataengine.trainer.config import TrainConfig
     except ImportError as error:
-        raise StageError(f"the trainer cannot be loaded: {error}", "pip install 'dataengine[train]'") from None
+        raise _no_trainer(error) from None
     return config.load(TrainConfig, path, overrides, {} if run is None else {"RUN": run})
 
 
@@ -103,11 +103,15 @@ def sample(
     try:
         from dataengine.trainer.sample import sample as draw
     except ImportError as error:
-        raise StageError(f"the trainer cannot be loaded: {error}", "pip install 'dataengine[train]'") from None
+        raise _no_trainer(error) from None
     if not checkpoint.exists():
         raise RunError(f"{checkpoint}: no checkpoint there", "give a training's folder, such as runs/quickstart/train")
     for path in draw(checkpoint, prompts, out, _size(size), count, steps, guidance, seed):
         console.print(str(path), highlight=False)
+
+
+def _no_trainer(error: ImportError) -> StageError:
+    return StageError(f"the trainer cannot be loaded: {error}", "pip install 'dataengine[train]'")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

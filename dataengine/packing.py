@@ -68,19 +68,24 @@ def tasks(run: Run, plan: str, fingerprints: Sequence[str]) -> list[Task]:
     with run.fs.open(plan, "rb") as opened:
         file = pq.ParquetFile(opened)
         shards = [_shard(run, group, file.read_row_group(group), fingerprints) for group in range(file.num_row_groups)]
-    made: list[Task] = []
+    together: list[list[_Shard]] = []
     room = 0
     for shard in sorted(shards, key=lambda s: (s.phase, s.parts, s.row_group)):
-        if not made or shard.bytes > room:
-            made.append(Task(len(made), {"plan": plan, "row_groups": {}, "rows": {}}, {}))
+        if not together or shard.bytes > room:
+            together.append([])
             room = _GATHERED_BYTES
-        task, name = made[-1], str(shard.row_group)
-        outputs = {**task.outputs, name: shard.output}
-        groups = {**task.payload["row_groups"], name: shard.row_group}
-        rows = {**task.payload["rows"], name: shard.rows}
-        made[-1] = replace(task, outputs=outputs, payload={**task.payload, "row_groups": groups, "rows": rows})
+        together[-1].append(shard)
         room -= shard.bytes
-    return made
+    return [_task(index, plan, shards) for index, shards in enumerate(together)]
+
+
+def _task(index: int, plan: str, shards: Sequence[_Shard]) -> Task:
+    """The task that gathers some shards, each under the number of its row group in the plan."""
+    named = {str(shard.row_group): shard for shard in shards}
+    groups = {name: shard.row_group for name, shard in named.items()}
+    rows = {name: shard.rows for name, shard in named.items()}
+    outputs = {name: shard.output for name, shard in named.items()}
+    return Task(index, {"plan": plan, "row_groups": groups, "rows": rows}, outputs)
 
 
 def _shard(run: Run, group: int, plan: pa.Table, fingerprints: Sequence[str]) -> _Shard:

@@ -7,8 +7,6 @@ from functools import partial
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from dataengine import catalog, packing
@@ -137,16 +135,7 @@ class Pipeline:
 
     def _stood(self, name: str, index: int, output: Output) -> Done:
         """The entry of a part that may stand already; replaced when it is made anew."""
-        try:
-            with self.run.fs.open(output.path, "rb") as file:
-                rows = pq.read_metadata(file).num_rows
-        except (OSError, pa.ArrowInvalid):
-            rows = 0
-        failures = 0
-        path = failures_path(self.run, name, index)
-        if self.run.fs.exists(path):
-            with self.run.fs.open(path, "rb") as file:
-                failures = pq.read_metadata(file).num_rows
+        rows, failures = self.run.rows(output.path), self.run.rows(failures_path(self.run, name, index))
         return Done(output.path, output.mark.fingerprint, rows, failures, 0)
 
     def _begin(self, label: str, mark: str, parts: int) -> None:
@@ -191,7 +180,7 @@ class Pipeline:
             return
         db = self._connect(section)
         columns = stage.kind.columns
-        at_rest = columns if dataset in ("decisions", "weights") else without_position(columns)
+        at_rest = without_position(columns) if dataset.startswith("signals/") else columns
         rows = by_key(self.plan.query(section).rows(db), ("part",))
         upcoming = next(rows, None)
         outputs = []

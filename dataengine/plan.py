@@ -73,9 +73,8 @@ class Plan:
     def _resolve(self, section: str, entry: Entry) -> Stage:
         kind, params = stage_of(entry, section)
         declared = getattr(kind, "resources", Resources())
-        recipe = fingerprint(entry.stage, kind.version, params.model_dump(mode="json"), self.seed)
-        if section == "measure":  # a measurement does not depend on the run's seed
-            recipe = fingerprint(entry.stage, kind.version, params.model_dump(mode="json"))
+        seed = [] if section == "measure" else [self.seed]  # a measurement does not depend on the run's seed
+        recipe = fingerprint(entry.stage, kind.version, params.model_dump(mode="json"), *seed)
         return Stage(section, entry, kind, params, entry.resources.over(declared), recipe)
 
     def _check_columns(self) -> None:

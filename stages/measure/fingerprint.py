@@ -6,7 +6,6 @@ distance: 0 to about 6 bits between re-encodings and rescalings of a picture, ab
 About 1 ms a megapixel on one core, most of it for the digest.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import cv2
@@ -15,6 +14,7 @@ import pyarrow as pa
 import xxhash
 
 from dataengine.config import Config
+from dataengine.sample import content_id
 from dataengine.stage import GIB, Image, Resources
 from stages.measure.pixels import reduce
 
@@ -39,11 +39,6 @@ def dhash(grey: np.ndarray) -> int:
 def _bits(flags: np.ndarray) -> int:
     """64 booleans as an unsigned integer, the first one highest."""
     return int.from_bytes(np.packbits(flags).tobytes(), "big")
-
-
-def digest(encoded: bytes) -> str:
-    """BLAKE2b-128 hex digest of the encoded bytes: the sample_id of a collected image."""
-    return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
 
 def pixel_digest(pixels: np.ndarray) -> str:
@@ -71,7 +66,7 @@ class Fingerprint:
         columns = {
             "phash": [phash(g) for g in greys],
             "dhash": [dhash(g) for g in greys],
-            "digest": [digest(i.encoded) for i in images],
+            "digest": [content_id(i.encoded) for i in images],
             "pixel_digest": [pixel_digest(i.pixels) for i in images],
         }
         return pa.table(columns, schema=self.columns)

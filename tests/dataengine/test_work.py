@@ -52,7 +52,8 @@ def test_collecting_and_measuring_four_times_as_many_parts_takes_no_more_memory(
     early, late = map(int, done.stdout.split())
     part = sum(path.stat().st_size for path in photos.iterdir())
     assert part > 15e6
-    assert late - early < part, f"{(late - early) / 1e6:.0f} MB more after 18 more parts of {part / 1e6:.0f} MB"
+    # What is kept would be 18 parts; allocators hold on to a few parts' worth by chance.
+    assert late - early < 6 * part, f"{(late - early) / 1e6:.0f} MB more after 18 more parts of {part / 1e6:.0f} MB"
 
 
 def test_the_parts_of_a_folder_are_read_one_after_the_other(photos):
