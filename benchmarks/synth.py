@@ -21,6 +21,7 @@ from stages.synthesize import pure
 from stages.synthesize.composition import Block, Composition
 from stages.synthesize.text_set import encode
 from stages.synthesize.typeset import Typesetter
+from stages.synthesize.words.supply import DENSITY, Supply
 
 LANGUAGES = ("en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th")
 BLOCK = Block("body", 1.0, (0.01, 0.2), (280, 320), "justify", leading=1.15)
@@ -33,7 +34,7 @@ def main(pages: int) -> None:
     )
     for language in LANGUAGES:
         drawing, encoding, characters = [], [], []
-        wanted = round(300 / pure.DENSITY.get(language, 1))
+        wanted = round(300 / DENSITY.get(language, 1))  # of Latin text, which the supply scales down again
         block = replace(BLOCK, characters=(wanted - 20, wanted + 20))
         composition = Composition("a book page", (block,), (0.08, 0.08))
         for index in range(-len(catalog.for_language(language)) * 2, pages):  # negative: warming up
@@ -42,8 +43,7 @@ def main(pages: int) -> None:
             try:
                 brief = pure.brief(
                     rng,
-                    language=language,
-                    source="udhr",
+                    supply=Supply("udhr", language, rng),
                     size=(1024, 1024),
                     compositions=[composition],
                     families=catalog.for_language(language),

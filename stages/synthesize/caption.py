@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stages.synthesize.scene import Scene
+
 LANGUAGES = {
     "ar": "Arabic",
     "en": "English",
@@ -48,38 +50,25 @@ _WRITING = {
 _STOPS = ".!?\u3002\uff01\uff1f\u0964\u061f"
 
 
-def page_caption(
-    *,
-    layout: str,
-    background: str,
-    gradient: bool,
-    ink: str,
-    style: str,
-    language: str,
-    paragraphs: Sequence[str],
-    headed: bool,
-    rng: np.random.Generator,
-) -> str:
-    """Two or three sentences that name everything, with each paragraph verbatim in quotation marks.
-
-    `headed` tells that the first paragraph is the headline of the others.
-    """
+def write(scene: Scene, rng: np.random.Generator) -> str:
+    """Two or three sentences that name everything, with each paragraph verbatim in quotation marks."""
+    paragraphs = [said.text for said in scene.texts]
 
     def one_of(choices: Sequence[str]) -> str:
         return choices[int(rng.integers(len(choices)))]
 
     text = f"“{paragraphs[0]}”"
     for number, paragraph in enumerate(paragraphs[1:]):
-        pattern = one_of(_HEADED if headed and number == 0 else _JOINED)
+        pattern = one_of(_HEADED if scene.texts[0].role == "heading" and number == 0 else _JOINED)
         text = pattern.format(first=text, second=f"“{paragraph}”")
     stop = "" if paragraphs[-1][-1] in _STOPS and text.endswith("”") else "."
-    kind = "softly shaded " if gradient else one_of(("", "", "plain "))
+    kind = "softly shaded " if "softly shaded" in scene.details else one_of(("", "", "plain "))
     values = {
-        "layout": layout,
-        "ink": ink,
-        "writing": one_of(_WRITING[style]),
-        "language": LANGUAGES.get(language, language),
-        "ground": f"{_article(kind + background)} background",
+        "layout": scene.kind,
+        "ink": scene.texts[-1].ink,
+        "writing": one_of(_WRITING[scene.texts[-1].writing]),
+        "language": LANGUAGES.get(scene.language, scene.language),
+        "ground": f"{_article(kind + scene.background)} background",
         "says": one_of(_SAYS).format(text=text) + stop,
     }
     capitals = {name.capitalize(): value[:1].upper() + value[1:] for name, value in values.items()}

@@ -4,9 +4,8 @@ The report's first way of synthesis. If one character of one paragraph cannot be
 the page is thrown away whole, with its reason. About 5 ms a page of 640 × 640 on one core, its JPEG included.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,13 +13,12 @@ from fontTools.unicodedata import script
 
 from dataengine.sample import Paragraph
 from fonts.catalog import Family
-from stages.synthesize import palette, passages
-from stages.synthesize.caption import page_caption
+from stages.synthesize import palette
 from stages.synthesize.composition import Block, Composition
+from stages.synthesize.scene import Drawn, Said, Scene
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
+from stages.synthesize.words.supply import Supply
 
-# How many characters say what one Latin character says.
-DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
 _TRIES = 8  # until a text differs from those that stand on the page already
 _HIERARCHY = 1.4  # a heading is at least so many times as large as the text below it
 _LAST_LINE = 2.2  # em: a last line that is shorter looks forgotten, and the text is set a little smaller
@@ -43,62 +41,48 @@ class Brief:
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A finished page. pixels: uint8 (height, width, 3), RGB."""
-
-    pixels: np.ndarray
-    paragraphs: tuple[Paragraph, ...]
-    caption: str
-    meta: Mapping[str, Any]
-
-
 def brief(
     rng: np.random.Generator,
     *,
-    language: str,
-    source: str,
+    supply: Supply,
     size: tuple[int, int],
     compositions: Sequence[Composition],
     families: Sequence[Family],
     least_contrast: float,
 ) -> Brief:
-    """Draw by lot what a page is to be. `source` is the corpus, `families` are those that write the language."""
+    """Draw by lot what a page is to be. `families` are those that write the supply's language."""
     composition = compositions[int(rng.integers(len(compositions)))]
     body = families[int(rng.integers(len(families)))]
     heading = families[int(rng.integers(len(families)))] if rng.random() < 0.4 else body
     regular = [w for w in body.weights if 300 <= w <= 500] or list(body.weights)
     return Brief(
-        language,
+        supply.language,
         *size,
         composition,
         palette.choose(rng, least_contrast),
         heading,
         body,
         regular[int(rng.integers(len(regular)))],
-        _texts(rng, composition, source, language),
+        _texts(rng, composition, supply),
     )
 
 
-def _texts(rng: np.random.Generator, composition: Composition, source: str, language: str) -> tuple[str, ...]:
+def _texts(rng: np.random.Generator, composition: Composition, supply: Supply) -> tuple[str, ...]:
     """A text for each block, none twice unless the corpus has no other."""
     texts: list[str] = []
     for block in composition.blocks:
         for _ in range(_TRIES):
-            text = _text(rng, block, source, language)
+            text = _text(rng, block, supply)
             if text not in texts:
                 break
         texts.append(text)
     return tuple(texts)
 
 
-def _text(rng: np.random.Generator, block: Block, source: str, language: str) -> str:
-    density = DENSITY.get(language, 1.0)
-    low, high = (max(2, round(n * density)) for n in block.characters)
+def _text(rng: np.random.Generator, block: Block, supply: Supply) -> str:
+    low, high = block.characters
     longest = int(rng.integers((low + high) // 2, high + 1))
-    if block.role == "heading":
-        return passages.heading(source, language, longest, rng)
-    return passages.passage(source, language, low, longest, rng)
+    return supply.heading(longest) if block.role == "heading" else supply.passage(low, longest)
 
 
 def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.Generator) -> Drawn:
@@ -121,16 +105,16 @@ def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.
             _rule(background, place - gap / 2, width, left, composition, ink)
     page = Page(background)
     drawn = [setter.draw(page, s, left, place, ink) for s, place in zip(settings, places, strict=True)]
-    caption = page_caption(
-        layout=composition.name,
-        background=page_brief.palette.background,
-        gradient=not page_brief.palette.flat,
-        ink=page_brief.palette.ink,
-        style=page_brief.body_family.style,
+    scene = Scene(
+        strategy="pure",
+        kind=composition.name,
         language=page_brief.language,
-        paragraphs=[s.text for s in settings],
-        headed=composition.blocks[0].role == "heading",
-        rng=rng,
+        background=page_brief.palette.background,
+        texts=tuple(
+            Said(setting.text, block.role, page_brief.palette.ink, setting.style.family.style)
+            for block, setting in zip(composition.blocks, settings, strict=True)
+        ),
+        details=() if page_brief.palette.flat else ("softly shaded",),
     )
     paragraphs = [_paragraph(s, g, order) for order, (s, g) in enumerate(zip(settings, drawn, strict=True))]
     meta = {
@@ -140,7 +124,7 @@ def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.
         "contrast": round(page_brief.palette.contrast, 2),
         "fonts": list(dict.fromkeys(s.style.family.name for s in settings)),
     }
-    return Drawn(page.pixels(), tuple(paragraphs), caption, meta)
+    return Drawn(page.pixels(), tuple(paragraphs), scene, meta)
 
 
 def _fit(setter: Typesetter, page_brief: Brief, smallest: float) -> list[Setting]:

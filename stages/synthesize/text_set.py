@@ -20,9 +20,11 @@ from dataengine.sample import Failure, Sample, generator, synthetic_id
 from dataengine.stage import GIB, Limits, Piece, Resources
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import corpus, pure
+from stages.synthesize import caption, pure
 from stages.synthesize.composition import COMPOSITIONS
 from stages.synthesize.typeset import Typesetter
+from stages.synthesize.words import corpus
+from stages.synthesize.words.supply import Supply
 
 Side = Annotated[int, Field(ge=64, le=4096)]
 
@@ -117,8 +119,7 @@ class TextSet:
         size = recipe.sizes[int(rng.integers(len(recipe.sizes)))]
         brief = pure.brief(
             rng,
-            language=language,
-            source=recipe.corpus,
+            supply=Supply(recipe.corpus, language, rng),
             size=size,
             compositions=self._compositions,
             families=self._families[language],
@@ -136,7 +137,7 @@ class TextSet:
             format=recipe.format,
             width=brief.width,
             height=brief.height,
-            caption=drawn.caption,
+            caption=caption.write(drawn.scene, rng),
             language=language,
             category=self.params.category,
             license=recipe.license,

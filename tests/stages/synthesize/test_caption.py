@@ -1,23 +1,23 @@
 import numpy as np
 import pytest
 
-from stages.synthesize.caption import LANGUAGES, page_caption
+from stages.synthesize.caption import LANGUAGES, write
+from stages.synthesize.scene import Said, Scene
 
 FACTS = {
-    "layout": "a book page",
+    "strategy": "pure",
+    "kind": "a book page",
     "background": "ivory",
-    "gradient": True,
-    "ink": "navy blue",
-    "style": "handwritten",
+    "details": ("softly shaded",),
     "language": "zh-Hant",
 }
 
 
 def captions(paragraphs: list[str], headed: bool = False, **facts: object) -> list[str]:
-    return [
-        page_caption(**{**FACTS, **facts}, paragraphs=paragraphs, headed=headed, rng=np.random.default_rng(seed))
-        for seed in range(80)
-    ]
+    roles = ["heading" if headed and number == 0 else "body" for number in range(len(paragraphs))]
+    texts = tuple(Said(p, role, "navy blue", "handwritten") for p, role in zip(paragraphs, roles, strict=True))
+    scene = Scene(**{**FACTS, **facts}, texts=texts)
+    return [write(scene, np.random.default_rng(seed)) for seed in range(80)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -41,7 +41,7 @@ def test_a_caption_ends_in_one_full_stop():
 
 
 def test_a_caption_begins_with_a_capital_and_uses_the_right_article():
-    for caption in captions(["Free"], gradient=False, background="orange"):
+    for caption in captions(["Free"], details=(), background="orange"):
         assert caption[0].isupper()
         assert "a orange" not in caption.lower() and "an plain" not in caption
 

@@ -9,8 +9,10 @@ from dataengine.sample import generator
 from fonts import catalog
 from stages.synthesize import palette, pure
 from stages.synthesize.composition import COMPOSITIONS, Composition
-from stages.synthesize.pure import Brief, Drawn
+from stages.synthesize.pure import Brief
+from stages.synthesize.scene import Drawn
 from stages.synthesize.typeset import Typesetter
+from stages.synthesize.words.supply import Supply
 
 LANGUAGES = ("en", "zh-Hans", "ar", "th")
 
@@ -21,10 +23,10 @@ def setter() -> Typesetter:
 
 
 def brief(composition: Composition, language: str, index: int, size: tuple[int, int] = (640, 800)) -> Brief:
+    rng = generator("test", 0, index)
     return pure.brief(
-        generator("test", 0, index),
-        language=language,
-        source="udhr",
+        rng,
+        supply=Supply("udhr", language, rng),
         size=size,
         compositions=[composition],
         families=catalog.for_language(language),

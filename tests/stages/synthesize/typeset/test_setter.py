@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from dataengine.errors import SampleError, StageError
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import passages
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
+from stages.synthesize.words import passages
 
 LANGUAGES = ("en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th")
 TEXTS = {

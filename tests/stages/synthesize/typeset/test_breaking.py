@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.synthesize.breaking import Breaks
+from stages.synthesize.typeset.breaking import Breaks
 
 
 def breaks_of(text: str) -> Breaks:

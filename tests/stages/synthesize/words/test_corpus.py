@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataengine.errors import StageError
-from stages.synthesize import corpus
+from stages.synthesize.words import corpus
 
 
 @pytest.mark.parametrize("language", corpus.languages("udhr"))
@@ -18,7 +18,7 @@ def test_the_declaration_has_its_preamble_and_thirty_articles(language: str):
 
 def test_fetching_again_does_nothing_and_says_where_it_is():
     done = subprocess.run(
-        [sys.executable, "-m", "stages.synthesize.corpus"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "stages.synthesize.words.corpus"], capture_output=True, text=True, check=True
     )
     assert "udhr" in done.stdout
     assert corpus.fetch().is_dir()
@@ -29,7 +29,7 @@ def test_a_corpus_that_was_not_fetched_says_how_to(tmp_path: Path, monkeypatch: 
     corpus.load.cache_clear()
     with pytest.raises(StageError) as caught:
         corpus.load("udhr", "en")
-    assert "python -m stages.synthesize.corpus" in caught.value.remedy
+    assert "python -m stages.synthesize.words.corpus" in caught.value.remedy
 
 
 def test_a_failed_fetch_leaves_nothing_behind_and_names_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.synthesize import corpus, passages
+from stages.synthesize.words import corpus, passages
 
 LANGUAGES = corpus.languages("udhr")
 

@@ -1,0 +1,9 @@
+"""Typesetting: text, a style and a box go in; a drawing comes out, and where each line, word and character is in it.
+
+Pango lays out and cairo draws; only this room knows them.
+"""
+
+from stages.synthesize.typeset.canvas import Page
+from stages.synthesize.typeset.setter import Geometry, Setting, Style, Typesetter, clean
+
+__all__ = ["Geometry", "Page", "Setting", "Style", "Typesetter", "clean"]
