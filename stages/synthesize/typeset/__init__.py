@@ -4,6 +4,7 @@ Pango lays out and cairo draws; only this room knows them.
 """
 
 from stages.synthesize.typeset.canvas import Page
-from stages.synthesize.typeset.setter import Geometry, Setting, Style, Typesetter, clean
+from stages.synthesize.typeset.setter import Geometry, Setting, Typesetter, clean
+from stages.synthesize.typeset.style import Accent, Style
 
-__all__ = ["Geometry", "Page", "Setting", "Style", "Typesetter", "clean"]
+__all__ = ["Accent", "Geometry", "Page", "Setting", "Style", "Typesetter", "clean"]

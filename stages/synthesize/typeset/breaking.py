@@ -6,6 +6,7 @@ hair from what it is within one; the layout proper has the last word.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -27,31 +28,37 @@ class Breaks:
     spaces: list[int]
 
     @classmethod
-    def of(cls, advances: np.ndarray, may_break: np.ndarray, white: np.ndarray) -> "Breaks":
-        """advances: pixels of each character, in logical order; may_break: whether a line may end before it; (n,)."""
+    def of(
+        cls, advances: np.ndarray, may_break: np.ndarray, white: np.ndarray, hyphens: np.ndarray | float = 0.0
+    ) -> "Breaks":
+        """advances: pixels of each character, in logical order; may_break: whether a line may end before it; hyphens:
+        pixels of the hyphen that is set where a line ends with this character; all (n,)."""
         count = len(advances)
         reach = np.concatenate([[0.0], np.cumsum(advances)])
         following = np.append(np.flatnonzero(may_break[1:]) + 1, count)
         inked = np.maximum.accumulate(np.where(white, 0, np.arange(1, count + 1)))  # where the last ink so far ends
         last = inked[following - 1]
         spaces = np.concatenate([[0], np.cumsum(white)])
-        return cls(*(a.tolist() for a in (reach[last], reach[following], last, following, spaces)))
+        after = np.broadcast_to(hyphens, count)[np.maximum(last - 1, 0)]
+        return cls(*(a.tolist() for a in (reach[last] + after, reach[following], last, following, spaces)))
 
-    def lines(self, width: float) -> list[int]:
-        """The number of the last piece of each line at a width in pixels; empty when one piece alone is wider."""
+    def lines(self, width: float, indents: Sequence[float] = ()) -> list[int]:
+        """The number of the last piece of each line at a width in pixels; empty when one piece alone is wider. The
+        first lines are shorter by `indents`, in pixels."""
         found: list[int] = []
         start, piece = 0.0, 0
         while piece < len(self.ends):
-            after = bisect_right(self.ends, start + width, lo=piece)
+            room = width - indents[len(found)] if len(found) < len(indents) else width
+            after = bisect_right(self.ends, start + room, lo=piece)
             if after == piece:
                 return []
             found.append(after - 1)
             start, piece = self.begins[after - 1], after
         return found
 
-    def last_line(self, width: float) -> float:
+    def last_line(self, width: float, indents: Sequence[float] = ()) -> float:
         """The width in pixels of the last of several lines; infinite where there is but one."""
-        found = self.lines(width)
+        found = self.lines(width, indents)
         return self.ends[-1] - self.begins[found[-2]] if len(found) > 1 else inf
 
     def narrowest(self, width: float) -> float:
@@ -66,11 +73,12 @@ class Breaks:
                 low = middle
         return high
 
-    def loosest(self, width: float) -> float:
+    def loosest(self, width: float, indents: Sequence[float] = ()) -> float:
         """The widest gap, in pixels, that justifying would add to a space; between characters where a line has none."""
         worst, begin, start = 0.0, 0, 0.0
-        for piece in self.lines(width)[:-1]:
+        for number, piece in enumerate(self.lines(width, indents)[:-1]):
+            room = width - indents[number] if number < len(indents) else width
             gaps = self.spaces[self.last[piece]] - self.spaces[begin] or self.last[piece] - begin - 1
-            worst = max(worst, (width - (self.ends[piece] - start)) / max(1, gaps))
+            worst = max(worst, (room - (self.ends[piece] - start)) / max(1, gaps))
             begin, start = self.next[piece], self.begins[piece]
         return worst

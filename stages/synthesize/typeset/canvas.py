@@ -1,13 +1,18 @@
 """The page that cairo draws on."""
 
 from collections.abc import Sequence
+from math import pi
 
 import cv2
 import numpy as np
 
 from stages.synthesize.typeset import pango
 from stages.synthesize.typeset.glyphs import Glyphs
+from stages.synthesize.typeset.marks import Mark
 from stages.synthesize.typeset.pango import ffi
+from stages.synthesize.typeset.style import Colour
+
+_CAIRO_GLYPH = np.dtype([("index", np.uint64), ("x", np.float64), ("y", np.float64)])
 
 
 class Page:
@@ -23,20 +28,56 @@ class Page:
         self._cairo = ffi.gc(lib.cairo_create(self._surface), lib.cairo_destroy)
 
     def draw(
-        self, glyphs: Glyphs, x: float, y: float, scale: float, colour: Sequence[int], only: int | None = None
+        self,
+        glyphs: Glyphs,
+        matrix: np.ndarray,
+        colours: Sequence[Colour],
+        colour: np.ndarray,
+        only: int | None = None,
     ) -> None:
-        """Draw a paragraph's glyphs, or those of one character, with the layout's upper left corner at x, y."""
+        """Draw a paragraph's glyphs, or those of one character, by its row. matrix (2, 3): from its pixels to the
+        page's; colour (n,): each glyph's of `colours`."""
+        lib = pango.libraries()
+        groups, group = np.unique(
+            np.stack([glyphs.font, colour, glyphs.turned, np.round(glyphs.scale * 4096).astype(int)]),
+            axis=1,
+            return_inverse=True,
+        )
+        for number, (font, hue, turned, _) in enumerate(groups.T.tolist()):
+            wanted = group == number if only is None else (group == number) & (glyphs.row == only)
+            if not wanted.any():
+                continue
+            scale = float(glyphs.scale[wanted][0])
+            x, y = glyphs.origin[wanted].T / scale
+            placed = np.empty(len(x), _CAIRO_GLYPH)
+            placed["index"], placed["x"], placed["y"] = glyphs.index[wanted], *((-y, x) if turned else (x, y))
+            self._begin(matrix, colours[hue])
+            lib.cairo_scale(self._cairo, scale, scale)
+            if turned:
+                lib.cairo_rotate(self._cairo, -pi / 2)
+            lib.cairo_set_scaled_font(self._cairo, glyphs.fonts[font].scaled)
+            lib.cairo_show_glyphs(self._cairo, ffi.from_buffer("cairo_glyph_t *", placed), len(placed))
+            lib.cairo_restore(self._cairo)
+
+    def mark(self, marks: Sequence[Mark], matrix: np.ndarray, colour: Colour) -> None:
+        """Draw marks, those without a colour of their own in `colour`."""
+        lib = pango.libraries()
+        for mark in marks:
+            self._begin(matrix, mark.colour or colour)
+            if mark.round:
+                radius = (mark.right - mark.left) / 2
+                lib.cairo_arc(self._cairo, mark.left + radius, mark.top + radius, radius, 0.0, 2 * pi)
+            else:
+                lib.cairo_rectangle(self._cairo, mark.left, mark.top, mark.right - mark.left, mark.bottom - mark.top)
+            lib.cairo_fill(self._cairo)
+            lib.cairo_restore(self._cairo)
+
+    def _begin(self, matrix: np.ndarray, colour: Colour) -> None:
         lib = pango.libraries()
         lib.cairo_save(self._cairo)
-        lib.cairo_translate(self._cairo, x, y)
-        lib.cairo_scale(self._cairo, scale, scale)
+        (xx, xy, x0), (yx, yy, y0) = matrix.tolist()
+        lib.cairo_transform(self._cairo, ffi.new("cairo_matrix_t *", (xx, yx, xy, yy, x0, y0)))
         lib.cairo_set_source_rgb(self._cairo, *(c / 255 for c in colour))
-        for number, font in enumerate(glyphs.fonts):
-            wanted = glyphs.font == number if only is None else (glyphs.font == number) & (glyphs.character == only)
-            placed = np.ascontiguousarray(glyphs.placed[wanted])
-            lib.cairo_set_scaled_font(self._cairo, font.scaled)
-            lib.cairo_show_glyphs(self._cairo, ffi.from_buffer("cairo_glyph_t *", placed), len(placed))
-        lib.cairo_restore(self._cairo)
 
     def pixels(self) -> np.ndarray:
         """What has been drawn, uint8 (height, width, 3), RGB."""

@@ -23,8 +23,9 @@ from stages.synthesize.typeset.breaking import Breaks
 from stages.synthesize.typeset.pango import SCALE, ffi
 
 _PANGO_GLYPH = np.dtype([("glyph", "<u4"), ("width", "<i4"), ("x", "<i4"), ("y", "<i4"), ("flags", "<u4")])
-_CAIRO_GLYPH = np.dtype([("index", np.uint64), ("x", np.float64), ("y", np.float64)])
 _EMPTY = 0x0FFFFFFF  # Pango's glyph for what has no ink: a space, a joiner
+SOFT_HYPHEN = "\u00ad"  # a line that was ended with a hyphen of the layout's own has one as its last character
+_CENTRED = 1 << 0  # a bit of PangoAnalysis
 _LINE_BREAK, _WHITE, _CURSOR = 1 << 0, 1 << 3, 1 << 4  # bits of a PangoLogAttr
 
 
@@ -75,23 +76,8 @@ class Font:
 
 
 @dataclass(frozen=True)
-class Glyphs:
-    """A laid-out paragraph, in pixels of the layout's own size from its upper left corner. Per glyph, all (n,):
-    `font` its font's place in `fonts`, `placed` its number and origin as cairo's glyph struct, `character` the row of
-    `characters` it belongs to, -1 for a space."""
-
-    fonts: Sequence[Font]
-    font: np.ndarray
-    placed: np.ndarray
-    character: np.ndarray
-    lines: Spans
-    words: Spans
-    characters: Spans
-
-
-@dataclass(frozen=True)
 class Shaped:
-    """Pango's glyphs of all lines, in visual order within each. Per glyph, all (n,): `glyphs` as Pango has them,
+    """Pango's glyphs of a layout's lines, in visual order within each. Per glyph, all (n,): `glyphs` as Pango has them,
     `starts` the byte of the text at which its cluster begins, `font` its font's place in `fonts`, `line`, and `level`,
     the depth of its embedding, odd from right to left. Per line: its left edge `x` and its `baseline`, in pixels."""
 
@@ -105,78 +91,185 @@ class Shaped:
     baseline: np.ndarray
 
 
-def read(layout: Any, text: str, font_of: Callable[[Any], Font]) -> Glyphs:
-    """The glyphs and boxes of a layout of `text`. `font_of` gives the Font of a PangoFont pointer."""
-    shaped = shape(layout, font_of)
-    glyphs, line = shaped.glyphs, shaped.line
-    number, width = glyphs["glyph"], glyphs["width"] / SCALE
-    # Where the pen stands at each glyph, where the glyph's origin is, and what its ink covers.
-    pen = np.cumsum(width) - width
-    begins = np.searchsorted(line, np.arange(len(shaped.x)))
-    pen += (shaped.x - pen[begins])[line]
-    x, y = pen + glyphs["x"] / SCALE, shaped.baseline[line] + glyphs["y"] / SCALE
-    ink, inked = _ink(shaped)
-    ink += np.stack([x, y, x, y], axis=1)
-    tops, bottoms = np.full(len(begins), np.inf), np.full(len(begins), -np.inf)
+@dataclass(frozen=True)
+class Piece:
+    """A layout, or some of its lines, within a paragraph. `first` is the byte of the paragraph's text that it begins
+    with. Its upper left corner stands at x, y, its drawing is scaled by `scale`; `turned` is upright within vertical
+    lines: a quarter turn to the left. `line` is the number of its first line among the paragraph's."""
+
+    layout: Any
+    first: int = 0
+    x: float = 0.0
+    y: float = 0.0
+    scale: float = 1.0
+    turned: bool = False
+    line: int = 0
+    lines: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """A set paragraph, in pixels of the reference size from its upper left corner. Per glyph that is drawn, all (n,):
+    `font` its font's place in `fonts`, `index` its number, `origin` (n, 2), `scale`, whether it is `turned`, the
+    `character` of the text that its cluster begins with, and `row`, the row of `characters` it belongs to. `reach`
+    (n, 2) is where the pen is before and after it, `line` its line, `baseline` where that line's is."""
+
+    fonts: Sequence[Font]
+    font: np.ndarray
+    index: np.ndarray
+    origin: np.ndarray
+    scale: np.ndarray
+    turned: np.ndarray
+    character: np.ndarray
+    row: np.ndarray
+    reach: np.ndarray
+    line: np.ndarray
+    baseline: np.ndarray
+    lines: Spans
+    words: Spans
+    characters: Spans
+
+
+def read(pieces: Sequence[Piece], text: str, attributes: np.ndarray, font_of: Callable[[Any], Font]) -> Glyphs:
+    """The glyphs and boxes of a paragraph of `text`. `attributes` are Pango's for that text, as `attributes` gives
+    them; `font_of` gives the Font of a PangoFont pointer."""
+    fonts: dict[Font, int] = {}
+    parts = [_place(piece, font_of, fonts) for piece in pieces]
+    held = _upright(pieces, parts)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    if held.any():
+        columns = [column[~held] for column in columns]
+    font, index, starts, level, line, scale, turned, origin, ink, reach, baseline = columns
+    inked = (ink[:, 2] > ink[:, 0]) & (ink[:, 3] > ink[:, 1])
+    count = int(line.max()) + 1
+    tops, bottoms = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(tops, line[inked], ink[inked, 1])
     np.maximum.at(bottoms, line[inked], ink[inked, 3])
 
-    attributes = _attributes(layout)
-    piece, first, last = _pieces(text, attributes, shaped.starts)
+    piece, first, last = _pieces(text, attributes, starts)
     boxes, line_of, rtl_of = np.empty((len(first), 4)), np.zeros(len(first), int), np.zeros(len(first), bool)
-    line_of[piece], rtl_of[piece] = line, shaped.level % 2 == 1
-    boxes[:] = np.inf, 0, -np.inf, 0
-    np.minimum.at(boxes[:, 0], piece, np.where(inked, np.minimum(pen, ink[:, 0]), pen))
-    np.maximum.at(boxes[:, 2], piece, np.where(inked, np.maximum(pen + width, ink[:, 2]), pen + width))
-    boxes[:, 1], boxes[:, 3] = tops[line_of], bottoms[line_of]
+    line_of[piece], rtl_of[piece] = line, level % 2 == 1
+    boxes[:] = np.inf, np.inf, -np.inf, -np.inf
+    # As high as the ink of the line; but what stands upright in vertical lines shares a place with its neighbours.
+    own = turned & inked
+    np.minimum.at(boxes[:, 0], piece, np.where(inked, np.minimum(reach[:, 0], ink[:, 0]), reach[:, 0]))
+    np.maximum.at(boxes[:, 2], piece, np.where(inked, np.maximum(reach[:, 1], ink[:, 2]), reach[:, 1]))
+    np.minimum.at(boxes[:, 1], piece, np.where(own, ink[:, 1], tops[line]))
+    np.maximum.at(boxes[:, 3], piece, np.where(own, ink[:, 3], bottoms[line]))
 
-    visible = np.array([not is_invisible(text[a:b]) for a, b in zip(first, last, strict=True)])
+    drawn = np.zeros(len(first), bool)
+    drawn[piece[inked]] = True
+    hyphen = np.array([text[a:b] == SOFT_HYPHEN for a, b in zip(first, last, strict=True)])
+    visible = np.array([not is_invisible(text[a:b]) for a, b in zip(first, last, strict=True)]) | hyphen & drawn
     row = np.where(visible, np.cumsum(visible) - 1, -1)
     first, last, boxes, line_of, rtl_of = (a[visible] for a in (first, last, boxes, line_of, rtl_of))
-    word_of = np.cumsum(attributes[:-1] & _LINE_BREAK > 0)[first]
-    rtl_text = np.full(len(first), shaped.level.min() > 0)
-    drawn = number < _EMPTY
-    placed = np.empty(int(drawn.sum()), _CAIRO_GLYPH)
-    placed["index"], placed["x"], placed["y"] = number[drawn], x[drawn], y[drawn]
+    # A word may be divided where a hyphen was set, and nowhere else that hyphens would have been allowed.
+    breaks = attributes[:-1] & _LINE_BREAK > 0
+    breaks[1:] &= np.array([c != SOFT_HYPHEN for c in text[:-1]], bool)
+    word_of = np.cumsum(breaks)[first] + line_of * (len(text) + 1)
+    rtl_text = np.full(len(first), level.min() > 0)
+    shown = index < _EMPTY
     return Glyphs(
-        fonts=shaped.fonts,
-        font=shaped.font[drawn],
-        placed=placed,
-        character=row[piece][drawn],
+        fonts=list(fonts),
+        font=font[shown],
+        index=index[shown],
+        origin=origin[shown],
+        scale=scale[shown],
+        turned=turned[shown],
+        character=_character_of_byte(text)[starts[shown]],
+        row=row[piece][shown],
+        reach=reach[shown],
+        line=line[shown],
+        baseline=baseline[shown],
         lines=_spans(text, first, last, boxes, rtl_text, line_of),
         words=_spans(text, first, last, boxes, rtl_of, word_of),
         characters=_spans(text, first, last, boxes, rtl_of, np.arange(len(first))),
     )
 
 
-def breaks(shaped: Shaped, layout: Any, text: str) -> Breaks:
-    """Where a layout that has not been broken yet may be broken."""
-    attributes = _attributes(layout)[:-1]
+def _place(piece: Piece, font_of: Callable[[Any], Font], fonts: dict[Font, int]) -> tuple[np.ndarray, ...]:
+    """A piece's glyphs as columns, their places in the paragraph's pixels; `fonts` numbers the fonts met."""
+    shaped = shape(piece.layout, font_of)
+    width = shaped.glyphs["width"] / SCALE
+    pen = np.cumsum(width) - width
+    begins = np.searchsorted(shaped.line, np.arange(len(shaped.x)))
+    pen += (shaped.x - pen[begins])[shaped.line]
+    baseline = shaped.baseline[shaped.line]
+    origin = np.stack([pen + shaped.glyphs["x"] / SCALE, baseline + shaped.glyphs["y"] / SCALE], axis=1)
+    inks = ink(shaped)[0] + np.tile(origin, 2)
+    reach = np.stack([pen, pen + width], axis=1)
+    number = np.array([fonts.setdefault(font, len(fonts)) for font in shaped.fonts])[shaped.font]
+    line = shaped.line + piece.line - (piece.lines[0] if piece.lines else 0)
+    wanted = slice(None)
+    if piece.lines:
+        wanted = (shaped.line >= piece.lines[0]) & (shaped.line < piece.lines[1])
+    count = len(line)
+    if piece.turned:  # (across, down) of the piece is (along, against) the lines' direction
+        origin = np.stack([origin[:, 1], -origin[:, 0]], axis=1)
+        inks = np.stack([inks[:, 1], -inks[:, 2], inks[:, 3], -inks[:, 0]], axis=1)
+        reach = inks[:, [0, 2]]
+        baseline = np.zeros(count)
+    corner = np.array([piece.x, piece.y])
+    columns = (
+        number,
+        shaped.glyphs["glyph"],
+        shaped.starts + piece.first,
+        shaped.level,
+        line,
+        np.full(count, piece.scale),
+        np.full(count, piece.turned),
+        origin * piece.scale + corner,
+        inks * piece.scale + np.tile(corner, 2),
+        reach * piece.scale + piece.x,
+        baseline * piece.scale + piece.y,
+    )
+    return tuple(column[wanted] for column in columns)
+
+
+def _upright(pieces: Sequence[Piece], parts: Sequence[tuple[np.ndarray, ...]]) -> np.ndarray:
+    """Which of all pieces' glyphs only hold the place of what stands upright there."""
+    upright = np.concatenate(
+        [np.empty(0, int)] + [part[2] for piece, part in zip(pieces, parts, strict=True) if piece.turned]
+    )
+    return np.concatenate(
+        [
+            np.isin(part[2], upright) if not piece.turned and len(upright) else np.zeros(len(part[2]), bool)
+            for piece, part in zip(pieces, parts, strict=True)
+        ]
+    )
+
+
+def breaks(shaped: Shaped, layout: Any, text: str, hyphen: float = 0.0) -> Breaks:
+    """Where a layout that has not been broken yet may be broken. `hyphen`: pixels that one at a line's end takes."""
+    found = attributes(layout)[:-1]
     character = _character_of_byte(text)[shaped.starts]
     advances = np.bincount(character, shaped.glyphs["width"], minlength=len(text)) / SCALE
-    return Breaks.of(advances, attributes & _LINE_BREAK > 0, attributes & _WHITE > 0)
+    soft = np.array([c == SOFT_HYPHEN for c in text]) * hyphen
+    return Breaks.of(advances, found & _LINE_BREAK > 0, found & _WHITE > 0, soft)
 
 
-def undrawn(shaped: Shaped, layout: Any, text: str) -> list[str]:
+def undrawn(shaped: Shaped, layout: Any, text: str, held: Sequence[tuple[int, int]] = ()) -> list[str]:
     """The characters of a text, as a reader takes them, that nobody would see: their glyphs are blank, or one of them
-    is the font's box for what it lacks."""
-    piece, first, last = _pieces(text, _attributes(layout), shaped.starts)
+    is the font's box for what it lacks. `held` are ranges of characters that are drawn by other means."""
+    piece, first, last = _pieces(text, attributes(layout), shaped.starts)
     number = shaped.glyphs["glyph"]
     seen, missing = np.zeros(len(first), bool), np.zeros(len(number), bool)
-    seen[piece[_ink(shaped)[1]]] = True
+    seen[piece[ink(shaped)[1]]] = True
     for place, font in enumerate(shaped.fonts):
         missing[shaped.font == place] = font.missing(number[shaped.font == place])
     seen[piece[missing]] = False
+    for start, end in held:
+        seen[(first >= start) & (first < end)] = True
     pieces = (text[a:b] for a, b in zip(first[~seen], last[~seen], strict=True))
     return [p for p in dict.fromkeys(pieces) if not is_invisible(p)]
 
 
-def _ink(shaped: Shaped) -> tuple[np.ndarray, np.ndarray]:
+def ink(shaped: Shaped) -> tuple[np.ndarray, np.ndarray]:
     """Each glyph's ink about its origin, (n, 4), and whether it has any, (n,)."""
-    ink = np.empty((len(shaped.glyphs), 4))
+    boxes = np.empty((len(shaped.glyphs), 4))
     for place, font in enumerate(shaped.fonts):
-        ink[shaped.font == place] = font.ink(shaped.glyphs["glyph"][shaped.font == place])
-    return ink, (ink[:, 2] > ink[:, 0]) & (ink[:, 3] > ink[:, 1])
+        boxes[shaped.font == place] = font.ink(shaped.glyphs["glyph"][shaped.font == place])
+    return boxes, (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
 
 
 def shape(layout: Any, font_of: Callable[[Any], Font]) -> Shaped:
@@ -186,7 +279,7 @@ def shape(layout: Any, font_of: Callable[[Any], Font]) -> Shaped:
     logical = ffi.new("PangoRectangle *")
     fonts: dict[Font, int] = {}
     glyphs, starts, edges = [], [], []
-    runs: list[tuple[int, int, int, int, int]] = []  # glyphs, first byte, font, line, level
+    runs: list[tuple[int, int, int, int, int, int]] = []  # glyphs, first byte, font, line, level, rise of the baseline
     while True:
         lib.pango_layout_iter_get_line_extents(iterator, ffi.NULL, logical)
         edges.append((logical.x, lib.pango_layout_iter_get_baseline(iterator)))
@@ -198,16 +291,22 @@ def shape(layout: Any, font_of: Callable[[Any], Font]) -> Shaped:
             glyphs.append(ffi.buffer(string.glyphs, count * _PANGO_GLYPH.itemsize)[:])
             starts.append(ffi.buffer(string.log_clusters, count * 4)[:])
             font = fonts.setdefault(font_of(item.analysis.font), len(fonts))
-            runs.append((count, item.offset, font, len(edges) - 1, item.analysis.level))
+            rise = run.y_offset
+            if item.analysis.flags & _CENTRED:  # in vertical lines all stand in the middle, also what lies on its side
+                lib.pango_glyph_string_extents(string, item.analysis.font, ffi.NULL, logical)
+                rise += logical.y + logical.height // 2
+            runs.append((count, item.offset, font, len(edges) - 1, item.analysis.level, rise))
             node = node.next
         if not lib.pango_layout_iter_next_line(iterator):
             break
     counts, offsets, *others = np.array(runs).T
-    font, line, level = (np.repeat(a, counts) for a in others)
+    font, line, level, rise = (np.repeat(a, counts) for a in others)
     x, baseline = np.array(edges).T / SCALE
+    placed = np.frombuffer(b"".join(glyphs), _PANGO_GLYPH).copy()
+    placed["y"] -= rise.astype(np.int32)
     return Shaped(
         fonts=list(fonts),
-        glyphs=np.frombuffer(b"".join(glyphs), _PANGO_GLYPH),
+        glyphs=placed,
         starts=np.frombuffer(b"".join(starts), np.int32) + np.repeat(offsets, counts),
         font=font,
         line=line,
@@ -237,7 +336,7 @@ def _character_of_byte(text: str) -> np.ndarray:
     return np.cumsum((np.frombuffer(text.encode(), np.uint8) & 0xC0) != 0x80) - 1
 
 
-def _attributes(layout: Any) -> np.ndarray:
+def attributes(layout: Any) -> np.ndarray:
     """Pango's log attributes, uint32 (characters + 1,)."""
     count = ffi.new("int *")
     found = pango.libraries().pango_layout_get_log_attrs_readonly(layout, count)
@@ -258,4 +357,6 @@ def _spans(
     quads = np.stack([left, top, right, top, right, bottom, left, bottom], axis=1)
     mirrored = rtl[begins]
     quads[mirrored] = np.roll(quads[mirrored], -2, axis=1)  # begin at the upper right
-    return Spans([text[first[a] : last[b]] for a, b in zip(begins, ends, strict=True)], quads.astype(np.float32))
+    texts = (text[first[a] : last[b]] for a, b in zip(begins, ends, strict=True))
+    # A hyphen that was set ends its line; the others are places where one could have been.
+    return Spans([t[:-1].replace(SOFT_HYPHEN, "") + t[-1] for t in texts], quads.astype(np.float32))

@@ -5,227 +5,187 @@ is scaled: to try another size, the layout's width changes and not the font, whi
 size of a font is a font of its own to Pango. A character here is a grapheme cluster, what a reader takes for one.
 """
 
-import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, inf, log
-from typing import Any, Literal
+from math import exp, inf, log
 
 import numpy as np
 
 from dataengine.errors import SampleError, StageError
 from dataengine.sample import Spans
-from fonts import catalog
 from fonts.catalog import Family
-from fonts.coverage import uncovered
 from stages.synthesize.typeset import glyphs as glyphs_of
-from stages.synthesize.typeset import pango
+from stages.synthesize.typeset import kinsoku, marks
 from stages.synthesize.typeset.canvas import Page
-from stages.synthesize.typeset.glyphs import Font
-from stages.synthesize.typeset.pango import SCALE, ffi
+from stages.synthesize.typeset.fontmap import REFERENCE, FontMap
+from stages.synthesize.typeset.glyphs import SOFT_HYPHEN, Glyphs, Piece
+from stages.synthesize.typeset.hyphens import hyphenated
+from stages.synthesize.typeset.paragraph import Draft
+from stages.synthesize.typeset.style import Accent, Colour, Style
 
-_REFERENCE = 48.0  # pixels an em
 _TRIES = 14  # halvings of the range of sizes
-_LOOSEST = 0.55  # em: a paragraph that would need wider gaps to be justified is set ragged
 _SLIMMEST = 0.1  # em: no text has narrower characters than this on average
-_TALLEST = 1.65  # em: some fonts ask for far more room between lines than their script needs
-# What is kept on one line beyond Unicode's rules: a Korean word, unless the text is justified; a Thai mark of
-# repetition or abbreviation with what it stands for; a Hindi full stop, often set after a space, with its sentence.
-_WHOLE = {
-    "hi": re.compile("\\S[ ]?[\u0964\u0965]"),
-    "ko": re.compile(r"\S+"),
-    "th": re.compile("\\S[ ]?[\u0e46\u0e2f]"),
-}
-_ALIGN = {"start": 0, "center": 1, "end": 2, "justify": 0}
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a paragraph is set. `leading` is the distance of lines over the font's own, `tracking` is in em."""
-
-    family: Family
-    weight: int
-    align: Literal["start", "center", "end", "justify"] = "start"
-    leading: float = 1.0
-    tracking: float = 0.0
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A paragraph that has been laid out. `size` is pixels an em, `width` and `height` pixels of the box it takes."""
+    """A paragraph that has been laid out. `text` is what a reader reads, `size` is pixels an em, `width` and `height`
+    pixels of the box it takes."""
 
     text: str
     language: str
     style: Style
-    layout: Any
     size: float
     width: float
     height: float
+    draft: Draft
+    pieces: tuple[Piece, ...]
     left: float = 0.0  # from the edge of the box it was given to the layout's: centred text is set as narrow as it goes
     last_line: float = inf  # how wide its last line is, in em; infinite where it has but one
 
     @property
     def scale(self) -> float:
-        return self.size / _REFERENCE
+        return self.size / REFERENCE
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a drawn paragraph's lines, words and characters are, in reading order."""
+    """Where a drawn paragraph's lines, words and characters are, in reading order. A line that ends with a hyphen of
+    the layout's own ends with U+00AD. `ruby` is where the readings beside the text are, with their texts."""
 
     lines: Spans
     words: Spans
     characters: Spans
+    ruby: "Geometry | None" = None
 
 
 class Typesetter:
     """Sets text with the families given, and with no other font of the machine."""
 
     def __init__(self, families: Sequence[Family]) -> None:
-        self._lib = pango.libraries()
-        self._context = pango.context_with(catalog.files_of(families))
-        self._fonts: dict[int, Font] = {}
+        self._fonts = FontMap(families)
+
+    def draft(self, text: str, language: str, style: Style, accents: Sequence[Accent] = ()) -> Draft:
+        """A paragraph prepared for any width. Raises SampleError when its characters cannot be written or seen."""
+        text = clean(text)
+        if style.hyphenate:
+            text = hyphenated(text, language)
+        return Draft(self._fonts, text, language, style, accents)
 
     def fit(
-        self, text: str, language: str, style: Style, width: float, height: float, smallest: float, largest: float
+        self,
+        text: str,
+        language: str,
+        style: Style,
+        width: float,
+        height: float,
+        smallest: float,
+        largest: float,
+        accents: Sequence[Accent] = (),
     ) -> Setting:
         """The largest setting of `text` in a box of width × height pixels, its size within `smallest` and `largest`.
 
         Raises SampleError when a character cannot be written with the family, or when not even the smallest size fits.
         """
         too_long = SampleError(f"{len(text)} characters do not fit {width:.0f}×{height:.0f} px at {smallest:.0f} px")
-        if len(text) * _SLIMMEST * smallest**2 > width * height:  # seen without laying out a megabyte
+        # Seen without laying out a megabyte.
+        if min(width, height) <= 0 or len(text) * _SLIMMEST * smallest**2 > width * height:
             raise too_long
-        text = clean(text)
-        if missing := uncovered(style.family, text):
-            raise SampleError(f"{style.family.name} cannot write {_codes(missing)}")
-        layout = self._layout(text, language, style)
-        if self._lib.pango_layout_get_unknown_glyphs_count(layout):
-            raise SampleError(f"{style.family.name} has no glyph for a part of the text")
-        shaped = glyphs_of.shape(layout, self._font)
-        if missing := glyphs_of.undrawn(shaped, layout, text):
-            raise SampleError(f"{style.family.name} has only a blank or a box for {_codes(missing)}")
-        breaks = glyphs_of.breaks(shaped, layout, text)
-        one_line = self._extents(layout).height / SCALE
-        spacing = style.leading * min(1, _TALLEST * _REFERENCE / one_line)
-        self._lib.pango_layout_set_line_spacing(layout, spacing)
+        draft = self.draft(text, language, style, accents)
+        if style.vertical:
+            width, height = height, width
 
         def fits(size: float) -> bool:
-            lines = len(breaks.lines(width * _REFERENCE / size))
-            return lines > 0 and one_line * (1 + (lines - 1) * spacing) * size / _REFERENCE <= height
+            lines = draft.count(width * REFERENCE / size)
+            return lines > 0 and draft.height(lines) * size / REFERENCE <= height
 
-        size = _largest(fits, smallest, largest)
+        size = largest_that(fits, smallest, largest)
         while size >= smallest:
-            whole = width * _REFERENCE / size
-            if style.align == "justify":
-                self._lib.pango_layout_set_justify(layout, breaks.loosest(whole) <= _LOOSEST * _REFERENCE)
-            for measure in (breaks.narrowest(whole), whole) if style.align == "center" else (whole,):
-                if self._take(layout, measure, height * _REFERENCE / size):
-                    left = (width - measure * size / _REFERENCE) / 2
-                    logical, scale = self._extents(layout), size / _REFERENCE / SCALE
-                    last = breaks.last_line(measure) / _REFERENCE
+            whole, scale = width * REFERENCE / size, size / REFERENCE
+            for measure in (draft.breaks.narrowest(whole), whole) if style.align == "center" else (whole,):
+                lines = draft.set(measure)
+                if lines and lines.height * scale <= height:
+                    left = (width - measure * scale) / 2
+                    across, down = lines.width * scale, lines.height * scale
+                    if style.vertical:
+                        across, down = down, across
                     return Setting(
-                        text, language, style, layout, size, logical.width * scale, logical.height * scale, left, last
+                        _read(draft), language, style, size, across, down, draft, lines.pieces, left, lines.last_line
                     )
             size *= 0.99  # shaped anew at the ends of its lines, it takes a hair more than was foretold
         raise too_long
 
-    def _layout(self, text: str, language: str, style: Style) -> Any:
-        lib = self._lib
-        lib.pango_context_set_language(self._context, lib.pango_language_from_string(language.encode()))
-        layout = ffi.gc(lib.pango_layout_new(self._context), lib.g_object_unref)
-        description = lib.pango_font_description_new()
-        lib.pango_font_description_set_family(description, style.family.name.encode())
-        lib.pango_font_description_set_weight(description, style.weight)
-        lib.pango_font_description_set_absolute_size(description, _REFERENCE * SCALE)
-        lib.pango_layout_set_font_description(layout, description)
-        lib.pango_font_description_free(description)
-        attributes = lib.pango_attr_list_new()
-        lib.pango_attr_list_insert(attributes, lib.pango_attr_fallback_new(0))
-        if style.tracking:
-            spacing = round(style.tracking * _REFERENCE * SCALE)
-            lib.pango_attr_list_insert(attributes, lib.pango_attr_letter_spacing_new(spacing))
-        for start, end in _unbroken(text, language, style.align):
-            attribute = lib.pango_attr_allow_breaks_new(0)
-            attribute.start_index, attribute.end_index = start, end
-            lib.pango_attr_list_insert(attributes, attribute)
-        lib.pango_layout_set_attributes(layout, attributes)
-        lib.pango_attr_list_unref(attributes)
-        lib.pango_layout_set_wrap(layout, 0)  # between words
-        lib.pango_layout_set_alignment(layout, _ALIGN[style.align])
-        lib.pango_layout_set_justify(layout, int(style.align == "justify"))
-        encoded = text.encode()
-        lib.pango_layout_set_text(layout, encoded, len(encoded))
-        return layout
-
-    def _extents(self, layout: Any) -> Any:
-        logical = ffi.new("PangoRectangle *")
-        self._lib.pango_layout_get_extents(layout, ffi.NULL, logical)
-        return logical
-
-    def _take(self, layout: Any, width: float, height: float) -> bool:
-        """Lay out at a width in reference pixels; whether the lines stay within it and their number within `height`."""
-        available = ceil(width * SCALE)
-        self._lib.pango_layout_set_width(layout, available)
-        logical = self._extents(layout)
-        return logical.width <= available and logical.height <= height * SCALE
-
     def draw(
-        self,
-        page: Page,
-        setting: Setting,
-        x: float,
-        y: float,
-        colour: Sequence[int],
-        only: int | None = None,
+        self, page: Page, setting: Setting, x: float, y: float, colour: Colour, only: int | None = None
     ) -> Geometry:
         """Draw with the upper left corner of the box at x, y. colour: red, green, blue, 0 to 255.
 
         `only` draws one character, by its row, and leaves out the rest. Raises SampleError when the text reaches over
-        the edge of the page.
+        the edge of the page, or a line begins or ends with a mark that may not stand there.
         """
-        glyphs = glyphs_of.read(setting.layout, setting.text, self._font)
-        family = setting.style.family
-        for strange in {font.file for font in glyphs.fonts} - {str(path) for path in family.paths()}:
+        draft = setting.draft
+        pieces = list(setting.pieces)
+        pieces += draft.upright(pieces) if draft.uprights else []
+        glyphs = glyphs_of.read(pieces, draft.source, draft.attributes, self._fonts.font)
+        self._check_fonts(glyphs, setting)
+        matrix = _matrix(setting, x, y)
+        ruby = draft.ruby(glyphs)
+        vertical = setting.style.vertical
+        if only is None:
+            page.mark(marks.behind(glyphs, draft.accents, vertical), matrix, colour)
+            page.mark(marks.beside(glyphs, draft.accents, vertical), matrix, colour)
+            if ruby:
+                page.draw(ruby, matrix, [colour], np.zeros(len(ruby.index), int))
+        page.draw(glyphs, matrix, *_colours(glyphs, draft.accents, colour), only)
+        kinsoku.check(glyphs.lines.texts)
+        found = _geometry(glyphs, matrix, ruby and _geometry(ruby, matrix))
+        for geometry in filter(None, (found, found.ruby)):
+            corners = geometry.characters.quads.reshape(-1, 2)
+            if corners.size and ((corners < 0).any() or (corners > [page.width, page.height]).any()):
+                raise SampleError("the text reaches over the edge of the page")
+        return found
+
+    def _check_fonts(self, glyphs: Glyphs, setting: Setting) -> None:
+        families = [setting.style.family, *(a.family for a in setting.draft.accents if a.family)]
+        known = {str(path) for family in families for path in family.paths()}
+        for strange in {font.file for font in glyphs.fonts} - known:
             remedy = "its name in the catalogue must be the one that the font gives itself"
-            raise StageError(f"{family.name} was drawn with {strange}, a file of another family", remedy)
-        x += setting.left
-        page.draw(glyphs, x, y, setting.scale, colour, only)
-        place = np.tile([x, y], 4)
-        lines, words, characters = (
-            Spans(spans.texts, (spans.quads * setting.scale + place).astype(np.float32))
-            for spans in (glyphs.lines, glyphs.words, glyphs.characters)
-        )
-        corners = characters.quads.reshape(-1, 2)
-        if corners.size and ((corners < 0).any() or (corners > [page.width, page.height]).any()):
-            raise SampleError("the text reaches over the edge of the page")
-        return Geometry(lines, words, characters)
-
-    def _font(self, pointer: Any) -> Font:
-        key = int(ffi.cast("uintptr_t", pointer))
-        if key not in self._fonts:
-            self._fonts[key] = Font(pointer)
-        return self._fonts[key]
+            raise StageError(f"{families[0].name} was drawn with {strange}, a file of another family", remedy)
 
 
-def _codes(missing: Sequence[str]) -> str:
-    """The code points of the first few of some characters."""
-    return ", ".join("+".join(f"U+{ord(c):04X}" for c in characters) for characters in missing[:8])
+def _read(draft: Draft) -> str:
+    """What a reader reads of a paragraph."""
+    return draft.source.replace(SOFT_HYPHEN, "")
 
 
-def _unbroken(text: str, language: str, align: str) -> Iterator[tuple[int, int]]:
-    """The ranges of bytes within which no line may end."""
-    if language not in _WHOLE or (language == "ko" and align == "justify"):
-        return
-    place, byte = 0, 0
-    for match in _WHOLE[language].finditer(text):
-        start = byte + len(text[place : match.start()].encode())
-        place, byte = match.end(), start + len(match.group().encode())
-        yield start, byte
+def _matrix(setting: Setting, x: float, y: float) -> np.ndarray:
+    """From a paragraph's pixels to the page's, (2, 3): scaled, and a quarter turn to the right for vertical lines."""
+    scale, left = setting.scale, setting.left
+    if setting.style.vertical:
+        return np.array([[0, -scale, x + setting.width], [scale, 0, y + left]])
+    return np.array([[scale, 0, x + left], [0, scale, y]])
 
 
-def _largest(fits: Callable[[float], bool], smallest: float, largest: float) -> float:
+def _geometry(glyphs: Glyphs, matrix: np.ndarray, ruby: Geometry | None = None) -> Geometry:
+    lines, words, characters = (
+        Spans(spans.texts, (spans.quads.reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]).reshape(-1, 8).astype("f4"))
+        for spans in (glyphs.lines, glyphs.words, glyphs.characters)
+    )
+    return Geometry(lines, words, characters, ruby)
+
+
+def _colours(glyphs: Glyphs, accents: Sequence[Accent], colour: Colour) -> tuple[list[Colour], np.ndarray]:
+    """The colours in use, and which of them each glyph has."""
+    colours, which = [colour], np.zeros(len(glyphs.index), int)
+    for accent in accents:
+        if accent.colour:
+            which[(glyphs.character >= accent.start) & (glyphs.character < accent.end)] = len(colours)
+            colours.append(accent.colour)
+    return colours, which
+
+
+def largest_that(fits: Callable[[float], bool], smallest: float, largest: float) -> float:
     """The largest value that fits, where everything smaller does too; `smallest` when none is known to."""
     if fits(largest):
         return largest
