@@ -340,7 +340,7 @@ def attributes(layout: Any) -> np.ndarray:
     """Pango's log attributes, uint32 (characters + 1,)."""
     count = ffi.new("int *")
     found = pango.libraries().pango_layout_get_log_attrs_readonly(layout, count)
-    return np.frombuffer(ffi.buffer(found, count[0] * 4), np.uint32)
+    return np.frombuffer(ffi.buffer(found, count[0] * 4)[:], np.uint32)  # a copy: the layout may go
 
 
 def _spans(
@@ -357,6 +357,6 @@ def _spans(
     quads = np.stack([left, top, right, top, right, bottom, left, bottom], axis=1)
     mirrored = rtl[begins]
     quads[mirrored] = np.roll(quads[mirrored], -2, axis=1)  # begin at the upper right
-    texts = (text[first[a] : last[b]] for a, b in zip(begins, ends, strict=True))
+    texts = (text[first[a] : last[b]].strip() for a, b in zip(begins, ends, strict=True))
     # A hyphen that was set ends its line; the others are places where one could have been.
     return Spans([t[:-1].replace(SOFT_HYPHEN, "") + t[-1] for t in texts], quads.astype(np.float32))

@@ -67,7 +67,7 @@ typedef struct _language PangoLanguage;
 typedef struct { int x; int y; int width; int height; } PangoRectangle;
 typedef struct _node { void *data; struct _node *next; } GSList;
 typedef struct { PangoLayout *layout; int start_index; int length; GSList *runs; unsigned int flags; } PangoLayoutLine;
-typedef struct { void *shape; void *lang; void *font; unsigned char level; unsigned char gravity; unsigned char flags; } PangoAnalysis;
+typedef struct { void *shape; void *lang; void *font; unsigned char level, gravity, flags; } PangoAnalysis;
 typedef struct { int offset; int length; int num_chars; PangoAnalysis analysis; } PangoItem;
 typedef struct { int num_glyphs; void *glyphs; int *log_clusters; } PangoGlyphString;
 typedef struct { PangoItem *item; PangoGlyphString *glyphs; int y_offset; int start_x; int end_x; } PangoGlyphItem;

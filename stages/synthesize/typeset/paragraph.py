@@ -80,7 +80,7 @@ class Draft:
             self.accents = tuple(replace(a, start=a.start + by, end=a.end + by) for a in self.accents)
         self._check_coverage()
         whole = self._layout(0)
-        self.attributes = glyphs_of.attributes(whole).copy()
+        self.attributes = glyphs_of.attributes(whole)
         shaped = self._shaped(whole, self.source)
         self.rtl = bool(shaped.level.min() > 0)
         self.body = len(self.head.encode())
@@ -198,6 +198,15 @@ class Draft:
         return logical
 
     @property
+    def content(self) -> str:
+        """What a reader reads."""
+        return self.source.replace(SOFT_HYPHEN, "")
+
+    def baselines(self, piece: Piece) -> np.ndarray:
+        """Where the baselines of a piece's lines are below its top, (lines,)."""
+        return glyphs_of.shape(piece.layout, self._fonts.font).baseline
+
+    @property
     def pitch(self) -> float:
         """From one baseline to the next."""
         return self.line * self.spacing
@@ -226,7 +235,7 @@ class Draft:
         if not hasattr(self, "_cap_size"):
             ink = self._cap_ink()
             scale = 1 + (self.style.drop - 1) * self.pitch / -ink[1]
-            self._cap_size = scale, (ink[2] - ink[0] + _CAP_GAP * REFERENCE) * scale
+            self._cap_size = scale, (ink[2] - min(0.0, ink[0]) + _CAP_GAP * REFERENCE) * scale
         return self._cap_size
 
     def _cap_ink(self) -> np.ndarray:
@@ -246,13 +255,17 @@ class Draft:
             self._head = self._fonts.layout(text, self.language, style.family, style.weight, style.stretch, features)
         return self._head
 
-    def set(self, width: float) -> Lines | None:
-        """The paragraph at a width; None where a line reaches over it, or there are more lines than foretold."""
+    def even(self, width: float) -> bool:
+        """Whether the paragraph can be justified at a width without gaps that are too wide."""
+        return self.breaks.loosest(width - self._hang, self._indents) <= _LOOSEST * REFERENCE
+
+    def set(self, width: float, justify: bool = True) -> Lines | None:
+        """The paragraph at a width; None where a line reaches over it, or there are more lines than foretold. A style
+        that asks for justified lines gets them with `justify`, and where they come out even."""
         style = self.style
         room = width - self._hang
         if style.align == "justify":
-            even = self.breaks.loosest(room, self._indents) <= _LOOSEST * REFERENCE
-            self._lib.pango_layout_set_justify(self.layout, even)
+            self._lib.pango_layout_set_justify(self.layout, justify and self.even(width))
         last = self.breaks.last_line(room, self._indents) / REFERENCE
         if style.drop:
             return self._set_with_cap(width, last)
@@ -286,7 +299,7 @@ class Draft:
         baseline = self._baseline(self.layout) + (drop - 1) * self.pitch
         cap = self._head_layout()
         x = 0.0 if self.rtl else wide
-        left = -self._cap_ink()[0] * scale
+        left = max(0.0, -self._cap_ink()[0]) * scale
         pieces = (
             Piece(cap, 0, width - wide + left if self.rtl else left, baseline - self._baseline(cap) * scale, scale),
             Piece(self.layout, self.body, x, 0.0, line=1, lines=(0, drop)),
@@ -332,7 +345,7 @@ class Draft:
             x = (left + right - extents.width / SCALE * _RUBY) / 2
             pieces.append(Piece(made, first, x, top - foot * _RUBY, _RUBY, line=number))
             first += len(accent.ruby.encode())
-        return glyphs_of.read(pieces, joined, glyphs_of.attributes(layout(joined)).copy(), fonts.font)
+        return glyphs_of.read(pieces, joined, glyphs_of.attributes(layout(joined)), fonts.font)
 
     def upright(self, glyphs: Sequence[Piece]) -> list[Piece]:
         """The pieces that stand upright within vertical lines, each in the place that is held for it."""

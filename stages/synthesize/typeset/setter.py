@@ -19,7 +19,7 @@ from stages.synthesize.typeset import glyphs as glyphs_of
 from stages.synthesize.typeset import kinsoku, marks
 from stages.synthesize.typeset.canvas import Page
 from stages.synthesize.typeset.fontmap import REFERENCE, FontMap
-from stages.synthesize.typeset.glyphs import SOFT_HYPHEN, Glyphs, Piece
+from stages.synthesize.typeset.glyphs import Glyphs, Piece
 from stages.synthesize.typeset.hyphens import hyphenated
 from stages.synthesize.typeset.paragraph import Draft
 from stages.synthesize.typeset.style import Accent, Colour, Style
@@ -111,7 +111,7 @@ class Typesetter:
                     if style.vertical:
                         across, down = down, across
                     return Setting(
-                        _read(draft), language, style, size, across, down, draft, lines.pieces, left, lines.last_line
+                        draft.content, language, style, size, across, down, draft, lines.pieces, left, lines.last_line
                     )
             size *= 0.99  # shaped anew at the ends of its lines, it takes a hair more than was foretold
         raise too_long
@@ -152,11 +152,6 @@ class Typesetter:
         for strange in {font.file for font in glyphs.fonts} - known:
             remedy = "its name in the catalogue must be the one that the font gives itself"
             raise StageError(f"{families[0].name} was drawn with {strange}, a file of another family", remedy)
-
-
-def _read(draft: Draft) -> str:
-    """What a reader reads of a paragraph."""
-    return draft.source.replace(SOFT_HYPHEN, "")
 
 
 def _matrix(setting: Setting, x: float, y: float) -> np.ndarray:
