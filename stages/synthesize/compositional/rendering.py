@@ -1,0 +1,542 @@
+"""Compositional rendering: text on a simulated medium, in a scene, with the exact place of every character.
+
+The report's second way of synthesis. Nothing hides text: its boxes lie wholly within the medium and the picture, and
+nothing but light is laid over them. The camera's view is chosen first; if the text would come out smaller than allowed,
+the medium is turned and bent less, and stands larger, until it does not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from fontTools.unicodedata import script
+
+from dataengine import config
+from dataengine.errors import SampleError, StageError
+from dataengine.sample import Paragraph
+from fonts.catalog import Family
+from stages.synthesize import palette
+from stages.synthesize.compositional import inks, light, media, pictures, props, scenes, surfaces, textures, warp
+from stages.synthesize.compositional.inks import Mark
+from stages.synthesize.compositional.light import Light
+from stages.synthesize.compositional.media import Block, Layout, Medium
+from stages.synthesize.compositional.surfaces import Sheet, Surface
+from stages.synthesize.compositional.textures import Colour, Window
+from stages.synthesize.compositional.warp import Chain, Homography
+from stages.synthesize.scene import Drawn, Said, Scene
+from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
+from stages.synthesize.words.supply import Supply
+
+_EASE = (1.0, 0.6, 0.3, 0.0)  # how much of the drawn angles is kept, try by try
+_FINER = 1.12  # the sheet is painted so much finer than it will be seen
+_ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of the lines' distance included
+_HIERARCHY = 1.3  # a heading is at least so many times as large as the text below it
+# How the medium is toned, darker for white ink or lighter for black, where none of its own can be read on it.
+_TONED = ((1.0, 1.0), (0.86, 1.1), (0.72, 1.2), (0.6, 1.32), (0.45, 1.45))
+_DIM = 0.8  # the darkest light on a text
+
+
+@dataclass(frozen=True)
+class View:
+    """A medium as it stands in a picture. Lengths of the sheet are its own pixels: `width` and `height`, and the `area`
+    of its text: left, top, right, bottom. `chain` takes its points to the picture's."""
+
+    medium: Medium
+    chain: Chain
+    width: int
+    height: int
+    area: tuple[float, float, float, float]
+    angles: tuple[float, float, float]
+    details: tuple[str, ...]
+
+    @cached_property
+    def least_scale(self) -> float:
+        return self.chain.least_scale(warp.grid(*self.area))
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text set at its place on the sheet."""
+
+    block: Block
+    setting: Setting
+    x: float
+    y: float
+
+
+def choices(media_names: Sequence[str], folder: Path | None) -> tuple[Medium, ...]:
+    """The media of some names, all when there are none, and one for each of a folder's textures."""
+    known = [medium.name for medium in media.MEDIA]
+    for name in media_names:
+        if name not in known:
+            raise StageError(f"no medium {name!r}{config.suggest(name, known)}", f"known are: {', '.join(known)}")
+    own = tuple(_textured(path) for path in pictures.listed(folder)) if folder else ()
+    return media.named(tuple(media_names)) + own
+
+
+def _textured(path: Path) -> Medium:
+    plain = media.MEDIA[0]
+    return replace(
+        plain, name="a textured surface", paint=surfaces.pictured(path), inks=tuple(palette.COLOURS), aspect=(0.7, 1.5),
+        shape=media.flat, layouts=plain.layouts + media.MEDIA[5].layouts,
+    )  # fmt: skip
+
+
+def draw(
+    rng: np.random.Generator,
+    *,
+    setter: Typesetter,
+    supply: Supply,
+    families: Sequence[Family],
+    size: tuple[int, int],
+    smallest: float,
+    contrast: float,
+    media: Sequence[str] = (),
+    photographs: Sequence[Path] = (),
+    textures: Path | None = None,
+) -> Drawn:
+    """A picture of `size` (width, height) with text on a medium drawn by lot from `media` (names, all when empty) and
+    the pictures of the folder `textures`, before one of `photographs`, or a painted scene when there are none.
+
+    In the picture no type is smaller than `smallest` pixels an em, and ink and surface keep a WCAG ratio of at least
+    `contrast`. `families` are those that write the supply's language. Raises SampleError when a text cannot be written
+    or does not fit, StageError when a name or a file is wrong.
+    """
+    options = choices(media, textures)
+    medium = options[int(rng.integers(len(options)))]
+    lots = _Lots.draw(rng, medium, families)
+    texts: dict[int, str] = {}
+    for ease in _EASE:
+        view = frame(medium, size, lots, ease)
+        try:
+            written = _write(view, lots, texts, setter, supply, smallest)
+        except SampleError:
+            if ease == _EASE[-1]:
+                raise
+            continue
+        return _render(rng, view, written, lots, setter, size, contrast, photographs)
+    raise AssertionError("the last try returns or raises")
+
+
+@dataclass(frozen=True)
+class _Lots:
+    """Everything that is drawn by lot before the view is known, so that a second try differs in its angles only."""
+
+    turn: tuple[float, float, float]  # -1 to 1: yaw, pitch, roll
+    aspect: float
+    share: float
+    place: tuple[float, float]
+    bends: int  # the seed of the sheet's shape
+    layout: Layout
+    family: Family
+    heading: Family
+    weight: int
+    length: float  # 0 to 1: how long the texts are for their boxes
+    light: Light
+    language: str = ""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, medium: Medium, families: Sequence[Family]) -> "_Lots":
+        turn = rng.uniform(-1, 1, 3)
+        suited = [f for f in families if f.style in medium.writing] or list(families)
+        family = suited[int(rng.integers(len(suited)))]
+        heading = suited[int(rng.integers(len(suited)))] if rng.random() < 0.3 else family
+        usual = [w for w in family.weights if 400 <= w <= 600] or list(family.weights)
+        return cls(
+            turn=tuple(float(t) for t in turn),
+            aspect=float(rng.random()),
+            share=float(rng.random()),
+            place=tuple(float(p) for p in rng.uniform(0.3, 0.7, 2)),
+            bends=int(rng.integers(2**31)),
+            layout=medium.layouts[int(rng.integers(len(medium.layouts)))],
+            family=family,
+            heading=heading,
+            weight=usual[int(rng.integers(len(usual)))],
+            length=float(rng.random()),
+            light=light.draw(rng),
+        )
+
+
+def frame(medium: Medium, size: tuple[int, int], lots: _Lots, ease: float) -> View:
+    """The medium in a picture of `size`, turned and bent by `ease` (0 to 1) of what was drawn."""
+    canvas_width, canvas_height = size
+    low, high = medium.aspect
+    wish = canvas_width / canvas_height * 1.15 ** (2 * lots.aspect - 1)
+    aspect = float(np.clip(wish, low, high))
+    height = float(np.sqrt(canvas_width * canvas_height / aspect))
+    width = height * aspect
+    yaw, pitch, roll = (ease * turn * most for turn, most in zip(lots.turn, medium.angles, strict=True))
+    bends, details = ((), ()) if ease == 0 else medium.shape(np.random.default_rng(lots.bends), width, height)
+    chain = Chain(bends, warp.tilt(width, height, yaw, pitch, roll))
+    share = medium.share[1] - (medium.share[1] - medium.share[0]) * lots.share * ease
+    above, below = props.ROOM.get(medium.props or "", (0.0, 0.0))
+    inset = (1 - share) / 2
+    target = (
+        canvas_width * inset,
+        canvas_height * max(inset, above),
+        canvas_width * (1 - inset),
+        canvas_height * (1 - max(inset, below)),
+    )
+    outline = warp.edge(width, height)
+    chain = warp.into(chain, outline, target, lots.place)
+    factor = chain.mean_scale(warp.grid(0, 0, width, height)) * _FINER
+    resize = np.diag([1 / factor, 1 / factor, 1.0])
+    chain = Chain(warp.flat_through(chain.bends, factor), chain.view.before(resize))
+    left, top, right, bottom = 0.0, 0.0, width * factor, height * factor
+    if medium.wall:
+        corners = chain.inverse(warp.edge(canvas_width, canvas_height, 2))
+        (left, top), (right, bottom) = corners.min(axis=0) - 1, corners.max(axis=0) + 1
+        chain = Chain((), chain.view.before(warp.translation(left, top)))
+    m = medium.margins
+    area = (
+        width * factor * m[0] - left,
+        height * factor * m[1] - top,
+        width * factor * (1 - m[2]) - left,
+        height * factor * (1 - m[3]) - top,
+    )
+    if max(abs(yaw), abs(pitch)) > 7:
+        details = (*details, "seen at an angle")
+    return View(medium, chain, round(right - left), round(bottom - top), area, (yaw, pitch, roll), details)
+
+
+def _write(
+    view: View, lots: _Lots, texts: dict[int, str], setter: Typesetter, supply: Supply, smallest: float
+) -> list[Written]:
+    """Set every text of the layout at its place. `texts` keeps what was drawn for the next try."""
+    left, top, right, bottom = view.area
+    columns = lots.layout.columns
+    gutter = lots.layout.gutter * (right - left) if len(columns) > 1 else 0
+    if len(columns) > 1 and not gutter:
+        gutter = 0.06 * (right - left)
+    column_width = (right - left - gutter * (len(columns) - 1)) / len(columns)
+    gap = lots.layout.gap * (bottom - top)
+    least = smallest / view.least_scale
+    side = min(right - left, bottom - top)
+    order = range(len(columns))
+    if supply.language in _RIGHT_TO_LEFT:
+        order = reversed(order)
+    written: list[Written] = []
+    number = 0
+    body_size = np.inf
+    for column_number in order:
+        column = columns[column_number]
+        x = left + column_number * (column_width + gutter)
+        room = bottom - top - gap * (len(column) - 1)
+        settings: list[tuple[Block, Setting]] = []
+        most = np.inf
+        for block in column:
+            share = block.share * (bottom - top) if block.role == "heading" or len(settings) == 0 else room
+            height = min(room, share)
+            low, high = (max(least, s * side) for s in block.size)
+            high = max(low, min(high, most)) if block.role == "body" else max(low, high)
+            if block.role == "body":
+                high = max(low, min(high, body_size))
+            if number not in texts:
+                texts[number] = _text(supply, block, lots, column_width * height, low, high)
+            setting = setter.fit(
+                texts[number], supply.language, _style(block, lots), column_width, height, low, high
+            )
+            if block.role == "heading":
+                most = setting.size / _HIERARCHY
+            else:
+                body_size = setting.size
+            settings.append((block, setting))
+            room -= setting.height
+            number += 1
+        used = sum(setting.height for _, setting in settings) + gap * (len(settings) - 1)
+        y = top + (bottom - top - used) / 2 * (0.92 if lots.layout.anchor == "middle" else 0)
+        for block, setting in settings:
+            written.append(Written(block, setting, x, y))
+            y += setting.height + gap
+    return written
+
+
+_RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
+
+
+def _text(supply: Supply, block: Block, lots: _Lots, space: float, low: float, high: float) -> str:
+    """A text that takes up its box at a size between the two."""
+    size = low * (high / low) ** (0.35 + 0.6 * lots.length)
+    least, most = block.characters
+    longest = int(np.clip(0.86 * space / (_ROOM * block.leading * size**2), min(least, 8), most))
+    if block.role == "heading":
+        return supply.heading(longest)
+    return supply.passage(min(least, int(longest * 0.6)), longest)
+
+
+def _style(block: Block, lots: _Lots) -> Style:
+    family = lots.heading if block.role == "heading" else lots.family
+    weight = max(w for w in family.weights if w <= 700) if block.bold else lots.weight
+    if weight not in family.weights:
+        weight = min(family.weights, key=lambda w: abs(w - weight))
+    return Style(family, weight, block.align, block.leading)
+
+
+def _render(
+    rng: np.random.Generator,
+    view: View,
+    written: Sequence[Written],
+    lots: _Lots,
+    setter: Typesetter,
+    size: tuple[int, int],
+    contrast: float,
+    photographs: Sequence[Path],
+) -> Drawn:
+    medium, sky = view.medium, lots.light
+    sheet = Sheet(rng, view.width, view.height, sky, view.area)
+    surface = medium.paint(sheet)
+    covers, geometries = _covers(setter, written, view)
+    if medium.ruled:
+        surfaces.rule(surface.pixels, _baselines(covers[0], geometries[0], written[0].setting, view), sheet.unit)
+    names, ratios = _choose_inks(rng, surface, view, len(written), contrast)
+    for cover, name, text, geometry in zip(covers, names, written, geometries, strict=True):
+        _apply(rng, surface.pixels, cover, name, text, geometry, view, sky)
+    for bend in view.chain.bends:
+        _shade_bend(surface.pixels, bend, sky)
+    canvas, surroundings, photograph, flat = _ground(rng, view, lots, size, photographs, surface)
+    _place(canvas, surface, view, sky, size, flat)
+    canvas = _finish(rng, canvas, sky, medium)
+    paragraphs = tuple(
+        _paragraph(text.setting, geometry, view.chain, order)
+        for order, (text, geometry) in enumerate(zip(written, geometries, strict=True))
+    )
+    scene = Scene(
+        strategy="compositional",
+        kind=medium.name,
+        language=written[0].setting.language,
+        background=surface.material,
+        texts=tuple(
+            Said(text.setting.text, text.block.role, name, text.setting.style.family.style)
+            for text, name in zip(written, names, strict=True)
+        ),
+        surroundings=surroundings,
+        details=(*surface.details, *view.details, sky.phrase),
+    )
+    meta = {
+        "medium": medium.name,
+        "material": surface.material,
+        "surroundings": surroundings,
+        "photograph": photograph,
+        "yaw": round(view.angles[0], 2),
+        "pitch": round(view.angles[1], 2),
+        "roll": round(view.angles[2], 2),
+        "bends": len(view.chain.bends),
+        "light": sky.source,
+        "inks": list(names),
+        "contrast": [round(r, 2) for r in ratios],
+        "fonts": list(dict.fromkeys(t.setting.style.family.name for t in written)),
+    }
+    return Drawn(canvas, paragraphs, scene, meta)
+
+
+def _covers(
+    setter: Typesetter, written: Sequence[Written], view: View
+) -> tuple[list[np.ndarray], list[Geometry]]:
+    """How much of each pixel of the sheet each text covers, uint8, and where its characters are."""
+    covers, geometries = [], []
+    black = np.zeros((view.height, view.width, 3), np.uint8)
+    for text in written:
+        page = Page(black)
+        geometries.append(setter.draw(page, text.setting, text.x, text.y, (255, 255, 255)))
+        covers.append(cv2.extractChannel(page.pixels(), 0))
+    return covers, geometries
+
+
+def _baselines(cover: np.ndarray, geometry: Geometry, setting: Setting, view: View) -> list[float]:
+    """Where a notebook's lines go: under each line of writing, and on at the same pitch above and below it.
+
+    The baseline is where, going down through a line, the ink grows least all at once, over all lines together.
+    """
+    boxes = geometry.lines.quads.reshape(-1, 4, 2)
+    tops, bottoms = boxes[:, :, 1].min(axis=1), boxes[:, :, 1].max(axis=1)
+    count = len(tops)
+    if count > 1:
+        pitch = (setting.height - setting.size * 1.25) / (count - 1)
+        middle = (tops + bottoms) / 2
+        pitch = float(np.polyfit(np.arange(count), middle, 1)[0]) if count > 2 else pitch
+    else:
+        pitch = setting.size * 1.5
+    rows = cover.sum(axis=1, dtype=np.float64)
+    first = float(np.median(tops - pitch * np.arange(count)))
+    reach = float((bottoms - pitch * np.arange(count)).max()) - first
+    offsets = np.arange(0.45 * reach, reach + 2, 0.5)
+    profile = [np.interp(first + pitch * np.arange(count) + o, np.arange(len(rows)) + 0.5, rows).sum() for o in offsets]
+    step = max(1, round(setting.size * 0.06 * 2))
+    drop = [profile[i] - profile[min(len(profile) - 1, i + step)] for i in range(len(profile))]
+    base = first + offsets[int(np.argmax(drop))] + setting.size * 0.07
+    start = base - pitch * int((base - 0.06 * view.height) / pitch)
+    return list(np.arange(start, view.height * 0.97, pitch))
+
+
+def _choose_inks(
+    rng: np.random.Generator, surface: Surface, view: View, count: int, contrast: float
+) -> tuple[list[str], list[float]]:
+    """An ink for each text and its contrast: the medium's own that are legible, or else black or white on the surface
+    made a little lighter or darker, in place."""
+    left, top, right, bottom = (round(v) for v in view.area)
+    part = cv2.resize(surface.pixels[top:bottom, left:right], (48, 48), interpolation=cv2.INTER_AREA)
+    mean, spread = (v.ravel() for v in cv2.meanStdDev(part))
+    usable = _legible(view.medium.inks, mean, spread, view.medium, contrast)
+    for darker, lighter in () if usable else _TONED:
+        for ink, factor in (("black", lighter), ("white", darker)):
+            usable = _legible((ink,), mean * factor, spread * factor, view.medium, contrast)
+            if usable:
+                cv2.convertScaleAbs(surface.pixels, surface.pixels, alpha=factor)
+                break
+        if usable:
+            break
+    if not usable:
+        raise SampleError(f"no ink reaches a contrast of {contrast} on {surface.material}")
+    names = list(usable)
+    first = names[int(rng.integers(len(names)))]
+    other = names[int(rng.integers(len(names)))] if rng.random() < 0.3 else first
+    found = [first] + [other] * (count - 1)
+    return found, [usable[name] for name in found]
+
+
+def _legible(
+    inks_of: Sequence[str], mean: np.ndarray, spread: np.ndarray, medium: Medium, contrast: float
+) -> dict[str, float]:
+    """The inks that reach a contrast on a surface, with the one they reach."""
+    ratios = {name: _legibility(name, mean, spread, medium) for name in inks_of}
+    return {name: ratio for name, ratio in ratios.items() if ratio >= contrast}
+
+
+def _legibility(name: str, mean: np.ndarray, spread: np.ndarray, medium: Medium) -> float:
+    """The contrast of an ink to the worse part of a surface, in the dimmest light."""
+    ink = np.array(media.INKS[name], float)
+    nearer = 0.8 if ink.mean() > mean.mean() else -0.8
+    worse = mean + nearer * spread + medium.haze * ink
+    a, b = (tuple(int(v) for v in np.clip(c * _DIM, 0, 255)) for c in (ink, worse))
+    return palette.contrast(a, b)
+
+
+def _apply(
+    rng: np.random.Generator,
+    pixels: np.ndarray,
+    cover: np.ndarray,
+    name: str,
+    text: Written,
+    geometry: Geometry,
+    view: View,
+    sky: Light,
+) -> None:
+    """Put one text on the surface, within the part of it that its ink can reach."""
+    corners = geometry.lines.quads.reshape(-1, 2)
+    reach = view.medium.reach * text.setting.size + 4
+    left, top = np.maximum(0, np.floor(corners.min(axis=0) - reach)).astype(int)
+    right, bottom = np.minimum([view.width, view.height], np.ceil(corners.max(axis=0) + reach)).astype(int)
+    window = Window(rng, right - left, bottom - top)
+    part = np.ascontiguousarray(pixels[top:bottom, left:right])
+    mark = Mark(cover[top:bottom, left:right], media.INKS[name], text.setting.size, window, sky.direction)
+    view.medium.ink(part, mark)
+    pixels[top:bottom, left:right] = part
+
+
+def _shade_bend(pixels: np.ndarray, bend: warp.Bend, sky: Light) -> None:
+    """Darken what a bend turns away from the light."""
+    height, width = pixels.shape[:2]
+    length = width if bend.axis == 0 else height
+    places = (np.arange(length) + 0.5).clip(bend.at[1], bend.at[-2] - 1e-6)
+    piece = np.searchsorted(bend.at, places, side="right") - 1
+    slope = (np.diff(bend.across) / np.maximum(np.diff(bend.at), 1e-9))[piece]
+    shorter = (np.diff(bend.along) / np.maximum(np.diff(bend.at), 1e-9))[piece]
+    facing = sky.direction[0] if bend.axis == 0 else sky.direction[1]
+    level = 128 * (1 + 0.55 * slope * facing - 0.35 * (1 - shorter))
+    level = cv2.GaussianBlur(level.astype(np.float32)[None], (0, 0), max(0.8, length / 500)).ravel()
+    tone = np.rint(np.clip(level, 60, 200)).astype(np.uint8)
+    grey = np.repeat(tone[None], height, axis=0) if bend.axis == 0 else np.repeat(tone[:, None], width, axis=1)
+    pixels[:] = textures.shade(pixels, grey)
+
+
+def _ground(
+    rng: np.random.Generator,
+    view: View,
+    lots: _Lots,
+    size: tuple[int, int],
+    photographs: Sequence[Path],
+    surface: Surface,
+) -> tuple[np.ndarray, str | None, str | None, bool]:
+    """What is behind the medium: its pixels, how captions call it, the photograph's name, and whether it is a surface
+    that takes a contact shadow."""
+    width, height = size
+    medium = view.medium
+    if medium.wall:
+        return np.zeros((height, width, 3), np.uint8), None, None, False
+    if photographs:
+        path = photographs[int(rng.integers(len(photographs)))]
+        return scenes.photograph(path, rng, width, height), "a photograph", path.name, False
+    place = scenes.PLACES[medium.scenes[int(rng.integers(len(medium.scenes)))]]
+    if not place.flat:
+        return place.paint(rng, width, height, lots.light), place.name, None, False
+    corners = view.chain.view.inverse(warp.edge(width, height, 2))
+    (left, top), (right, bottom) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+    across, down = int(right - left), int(bottom - top)
+    plane = place.paint(rng, across, down, lots.light)
+    chain = Chain((), Homography(view.chain.view.matrix @ warp.translation(left, top)))
+    return warp.warp(plane, chain, (0, 0, width, height)), place.name, None, True
+
+
+def _place(canvas: np.ndarray, surface: Surface, view: View, sky: Light, size: tuple[int, int], flat: bool) -> None:
+    """Lay the sheet into the picture, in place: what holds it, its shadow, and itself."""
+    width, height = size
+    edge = view.chain.forward(warp.edge(view.width, view.height))
+    low = np.maximum(0, np.floor(edge.min(axis=0)) - 2).astype(int)
+    high = np.minimum([width, height], np.ceil(edge.max(axis=0)) + 2).astype(int)
+    window = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    if view.medium.wall:
+        canvas[:] = warp.warp(surface.pixels, view.chain, (0, 0, width, height))
+        return
+    mask = surface.mask
+    if mask is None:
+        sheet = cv2.cvtColor(surface.pixels, cv2.COLOR_RGB2RGBA)
+    else:
+        keep = cv2.multiply(surface.pixels, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        sheet = cv2.merge([*cv2.split(keep), mask])
+    seen = warp.warp(sheet, view.chain, window)
+    alpha = cv2.extractChannel(seen, 3)
+    if view.medium.props:
+        props.PROPS[view.medium.props](canvas, view.chain, view.width, view.height, sky)
+    if view.medium.lift:
+        lift = view.medium.lift * min(size) * (1.0 if flat else 2.2)
+        light.cast(canvas, alpha, window, sky, lift, 0.62 if flat else 0.42)
+    part = canvas[window[1] : window[3], window[0] : window[2]]
+    behind = cv2.multiply(part, cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB), scale=1 / 255)
+    cv2.add(behind, cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), part)
+
+
+def _finish(rng: np.random.Generator, canvas: np.ndarray, sky: Light, medium: Medium) -> np.ndarray:
+    """Light that falls off, a vignette, and the grain of the film."""
+    height, width = canvas.shape[:2]
+    canvas = cv2.multiply(canvas, sky.map(width, height, float(rng.uniform(0.05, 0.25))), scale=1 / 200)
+    grain = cv2.cvtColor(Window(rng, width, height).of("speckle"), cv2.COLOR_GRAY2RGB)
+    strength = float(rng.uniform(0.015, 0.06))
+    return cv2.addWeighted(canvas, 1, grain, strength, -128 * strength)
+
+
+def _paragraph(setting: Setting, geometry: Geometry, chain: Chain, order: int) -> Paragraph:
+    lines, words, characters = (
+        replace(spans, quads=chain.quads(spans.quads))
+        for spans in (geometry.lines, geometry.words, geometry.characters)
+    )
+    corners = geometry.characters.quads.reshape(-1, 2).astype(float)
+    return Paragraph(
+        content=setting.text,
+        language=setting.language,
+        script=_script(setting.text),
+        font=f"{setting.style.family.name} {setting.style.weight}",
+        size=round(setting.size * chain.mean_scale(corners), 2),
+        order=order,
+        lines=lines,
+        words=words,
+        characters=characters,
+    )
+
+
+def _script(text: str) -> str:
+    """The script of most of a text's letters, ISO 15924; Zyyy, common to all scripts, where it has none."""
+    letters = [script(c) for c in text if c.isalpha()] or ["Zyyy"]
+    return max(dict.fromkeys(letters), key=letters.count)
