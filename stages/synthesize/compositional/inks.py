@@ -35,7 +35,7 @@ def _lay(surface: np.ndarray, cover: np.ndarray, colour: Colour) -> None:
 
 
 def _broken(cover: np.ndarray, texture: np.ndarray, least: float, share: float) -> np.ndarray:
-    """Cover that fails where the texture is dark: down to `least` of it there; `share` (0 to 1) of grey levels suffer."""
+    """Cover that fails where the texture is dark: down to `least` of it below the level `share`, 0 to 1."""
     edge = int(255 * share)
     steps = np.interp(np.arange(256), [edge - 40, edge + 40], [least, 1.0])
     keep = cv2.LUT(texture, np.rint(steps * 255).astype(np.uint8))
@@ -77,7 +77,7 @@ def paint(surface: np.ndarray, mark: Mark) -> None:
 def dye(surface: np.ndarray, mark: Mark) -> None:
     """Printed on cloth: the weave shows through."""
     small = _small(mark.size)
-    _lay(surface, _broken(mark.cover, mark.window.of("weave"), 0.7 + 0.2 * small, 0.38), mark.colour)
+    _lay(surface, _broken(mark.cover, mark.window.of("weave"), 0.82 + 0.12 * small, 0.34), mark.colour)
 
 
 def screen(surface: np.ndarray, mark: Mark) -> None:
@@ -94,9 +94,7 @@ def carve(surface: np.ndarray, mark: Mark) -> None:
     lip = cv2.subtract(far, mark.cover)
     gleam = cv2.subtract(near, mark.cover)
     _lay(surface, mark.cover, mark.colour)
-    inner = cv2.subtract(mark.cover, near)
-    grey = cv2.addWeighted(lip, -0.42, gleam, 0.0, 255)
-    grey = cv2.addWeighted(grey, 1, inner, 0.0, 0)
+    grey = cv2.convertScaleAbs(lip, alpha=-0.42, beta=255)
     cv2.multiply(surface, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), surface, scale=1 / 255)
     shine = cv2.convertScaleAbs(gleam, alpha=0.5)
     cv2.add(surface, cv2.cvtColor(shine, cv2.COLOR_GRAY2RGB), surface)
@@ -111,11 +109,17 @@ def glow(surface: np.ndarray, mark: Mark) -> None:
     """Tubes of gas: a core that is nearly white, its colour about it, and the wall behind lit by it."""
     height, width = mark.cover.shape
     small = cv2.resize(mark.cover, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    near = cv2.GaussianBlur(small, (0, 0), max(1.0, mark.size / 26))
-    wide = cv2.GaussianBlur(small, (0, 0), max(3.0, mark.size / 5))
-    halo = cv2.addWeighted(near, 0.55, wide, 1.0, 0)
-    halo = cv2.resize(halo, (width, height), interpolation=cv2.INTER_LINEAR)
+    near = cv2.GaussianBlur(small, (0, 0), max(1.0, mark.size / 40))
+    tiny = cv2.resize(small, (max(1, width // 16), max(1, height // 16)), interpolation=cv2.INTER_AREA)
+    wide = cv2.GaussianBlur(tiny, (0, 0), max(1.0, mark.size / 22))
+    wide = cv2.resize(wide, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_CUBIC)
+    halo = cv2.addWeighted(near, 0.5, wide, 1.1, 0)
     lit = cv2.applyColorMap(halo, table(((0, 0, 0), mark.colour)))
-    cv2.add(surface, cv2.multiply(surface, lit, scale=1 / 52), surface)  # light on bricks shows the bricks
-    cv2.add(surface, cv2.convertScaleAbs(lit, alpha=0.26), surface)  # and in the air
+    lit = cv2.resize(lit, (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.add(surface, cv2.multiply(surface, lit, scale=1 / 44), surface)  # light on bricks shows the bricks
+    cv2.add(surface, cv2.convertScaleAbs(lit, alpha=0.2), surface)  # and in the air
     _lay(surface, mark.cover, mark.colour)
+    thin = max(1, round(mark.size / 48))
+    core = cv2.blur(cv2.erode(mark.cover, np.ones((3, 3), np.uint8), iterations=thin), (2 * thin + 1, 2 * thin + 1))
+    white = tuple(round(255 - (255 - c) * 0.22) for c in mark.colour)
+    _lay(surface, core, white)

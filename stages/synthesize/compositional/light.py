@@ -33,13 +33,13 @@ class Light:
     @property
     def tint(self) -> tuple[float, float, float]:
         """Factors of red, green and blue."""
-        return 1 + 0.045 * self.warmth, 1.0, 1 - 0.07 * self.warmth
+        return 1 + 0.03 * self.warmth, 1.0, 1 - 0.05 * self.warmth
 
     def map(self, width: int, height: int, vignette: float) -> np.ndarray:
         """What multiplies the picture, uint8 (height, width, 3), where 200 leaves a pixel as it is."""
         y, x = np.mgrid[-1 : 1 : _SMALL * 1j, -1 : 1 : _SMALL * 1j]
         towards = (x * self.direction[0] + y * self.direction[1]) / 1.3
-        level = 1.02 + self.fall * (0.35 * towards - 0.18) - vignette * np.clip((x**2 + y**2) / 2 - 0.25, 0, 1) * 0.8
+        level = 1.05 + self.fall * (0.32 * towards - 0.14) - vignette * np.clip((x**2 + y**2) / 2 - 0.25, 0, 1) * 0.8
         small = np.clip(level[..., None] * np.array(self.tint) * 200, 0, 255).astype(np.float32)
         # Between the levels of eight bits a dither would be needed; between these few places it is drawn in floats.
         wide = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -6,7 +6,6 @@ To add one, write a function that paints it and an entry in MEDIA; nothing else 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from stages.synthesize.compositional import inks, surfaces
@@ -23,11 +22,11 @@ INKS: dict[str, Colour] = {
     "green": (14, 104, 56),
     "pale yellow": (250, 238, 170),
     "gold": (212, 172, 84),
-    "neon pink": (255, 130, 190),
-    "neon blue": (120, 205, 255),
-    "neon green": (150, 255, 160),
-    "neon orange": (255, 176, 96),
-    "warm white": (255, 240, 214),
+    "neon pink": (255, 92, 176),
+    "neon blue": (72, 184, 255),
+    "neon green": (92, 240, 130),
+    "neon orange": (255, 146, 52),
+    "warm white": (255, 226, 178),
 }
 
 
@@ -78,6 +77,17 @@ def paper(rng: np.random.Generator, width: float, height: float) -> tuple[tuple[
     t = np.linspace(-1, 1, 41)
     rise = rng.uniform(0.03, 0.07) * width * np.clip(t * rng.choice([-1, 1]) - 0.05, 0, None) ** 2
     return (curve(0, width, rise, (0.0, rng.uniform(-0.7, -0.3))),), ("with a curling edge",)
+
+
+def crumple(rng: np.random.Generator, width: float, height: float) -> tuple[tuple[Bend, ...], tuple[str, ...]]:
+    """Smoothed out again, but not quite flat: many slight folds both ways."""
+    bends = []
+    for axis, length in ((0, width), (1, height)):
+        at = np.sort(rng.uniform(0.05, 0.95, 9))
+        at = np.concatenate([[0], at[np.append(True, np.diff(at) > 0.03)], [1]]) * length
+        along = np.concatenate([[0], np.cumsum(np.diff(at) * rng.uniform(0.96, 1.0, len(at) - 1))])
+        bends.append(Bend.of(axis, at, along, rng.normal(0, 0.0035, len(at)) * length))
+    return tuple(bends), ()
 
 
 def note(rng: np.random.Generator, width: float, height: float) -> tuple[tuple[Bend, ...], tuple[str, ...]]:
@@ -147,6 +157,7 @@ _LETTER = Layout(
     gap=0.045,
 )
 _TEXT = Layout(((Block("body", 1.0, (0.036, 0.07), (120, 420)),),), anchor="middle")
+_PAGE = Layout(((Block("body", 1.0, (0.045, 0.075), (120, 420)),),))
 _TWO = Layout(((Block("body", 1.0, (0.036, 0.06), (90, 220)), Block("body", 1.0, (0.036, 0.06), (90, 220))),), gap=0.05)
 _NOTE = Layout(((Block("body", 1.0, (0.085, 0.15), (12, 70)),),), anchor="middle")
 _CENTRED_NOTE = Layout(((Block("heading", 1.0, (0.11, 0.2), (6, 32), "center"),),), anchor="middle")
@@ -230,7 +241,7 @@ MEDIA: tuple[Medium, ...] = (
         surfaces.lined,
         inks.print_,
         ("blue", "black", "navy blue", "red", "forest green"),
-        (_TEXT,),
+        (_PAGE,),
         _TABLES,
         (0.68, 0.8),
         (0.16, 0.13, 0.07, 0.06),
@@ -261,7 +272,7 @@ MEDIA: tuple[Medium, ...] = (
         _TABLES,
         (0.7, 0.9),
         (0.12, 0.11, 0.12, 0.11),
-        shape=flat,
+        shape=crumple,
         angles=(10, 12, 8),
         lift=0.02,
     ),
@@ -329,7 +340,7 @@ MEDIA: tuple[Medium, ...] = (
         ("a cloudy sky", "an evening sky"),
         (1.3, 2.0),
         (0.08, 0.1, 0.08, 0.1),
-        _SIGN + ("serif",),
+        (*_SIGN, "serif"),
         share=(0.8, 0.93),
         angles=(20, 8, 0),
         lift=0.0,
@@ -369,7 +380,7 @@ MEDIA: tuple[Medium, ...] = (
         inks.dye,
         tuple(COLOURS),
         (_SLOGAN, _SIGN_LAYOUT),
-        (*_WALLS, "a cloudy sky", "a garden out of focus"),
+        (*_WALLS, "a garden out of focus"),
         (1.2, 2.1),
         (0.1, 0.14, 0.1, 0.14),
         _SIGN,
@@ -417,10 +428,12 @@ MEDIA: tuple[Medium, ...] = (
         (),
         (1.0, 1.8),
         (0.02, 0.02, 0.02, 0.02),
-        _HAND + ("rounded", "sans-serif"),
+        (*_HAND, "rounded", "sans-serif"),
         share=(0.78, 0.88),
         angles=(18, 8, 3),
         wall=True,
+        haze=0.2,
+        reach=3.0,
     ),
     Medium(
         "an engraved metal plate",

@@ -49,7 +49,18 @@ def _stand(canvas: np.ndarray, chain: Chain, width: float, height: float, light:
         _fill(canvas, np.array([[a, y0], [b, y1], [b, base], [a, base]]), (level, level, level * 1.03))
     for drop, tone in ((half * 0.14, 40), (0, 92)):
         centre16 = (round(middle * 16), round((base + drop) * 16))
-        cv2.ellipse(canvas, centre16, (round(half * 2.7 * 16), round(half * 0.42 * 16)), 0, 0, 360, (tone,) * 3, -1, cv2.LINE_AA, 4)
+        cv2.ellipse(
+            canvas,
+            centre16,
+            (round(half * 2.7 * 16), round(half * 0.42 * 16)),
+            0,
+            0,
+            360,
+            (tone,) * 3,
+            -1,
+            cv2.LINE_AA,
+            4,
+        )
 
 
 def _ropes(canvas: np.ndarray, chain: Chain, width: float, height: float, light: Light) -> None:
@@ -89,4 +100,9 @@ def _fill(canvas: np.ndarray, corners: np.ndarray, tone: tuple[float, float, flo
 
 PROPS: dict[str, Prop] = {"posts": _posts, "stand": _stand, "ropes": _ropes, "cords": _cords}
 # How much of the picture's height they need above and below the medium.
-ROOM: dict[str, tuple[float, float]] = {"posts": (0.03, 0.2), "stand": (0.03, 0.17), "ropes": (0.1, 0.03), "cords": (0.0, 0.0)}
+ROOM: dict[str, tuple[float, float]] = {
+    "posts": (0.03, 0.2),
+    "stand": (0.03, 0.17),
+    "ropes": (0.1, 0.03),
+    "cords": (0.0, 0.0),
+}

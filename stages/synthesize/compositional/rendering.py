@@ -19,12 +19,12 @@ from dataengine.errors import SampleError, StageError
 from dataengine.sample import Paragraph
 from fonts.catalog import Family
 from stages.synthesize import palette
-from stages.synthesize.compositional import inks, light, media, pictures, props, scenes, surfaces, textures, warp
+from stages.synthesize.compositional import light, media, pictures, props, scenes, surfaces, textures, warp
 from stages.synthesize.compositional.inks import Mark
 from stages.synthesize.compositional.light import Light
 from stages.synthesize.compositional.media import Block, Layout, Medium
 from stages.synthesize.compositional.surfaces import Sheet, Surface
-from stages.synthesize.compositional.textures import Colour, Window
+from stages.synthesize.compositional.textures import Window
 from stages.synthesize.compositional.warp import Chain, Homography
 from stages.synthesize.scene import Drawn, Said, Scene
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
@@ -32,6 +32,7 @@ from stages.synthesize.words.supply import Supply
 
 _EASE = (1.0, 0.6, 0.3, 0.0)  # how much of the drawn angles is kept, try by try
 _FINER = 1.12  # the sheet is painted so much finer than it will be seen
+_STRETCH = 1.45  # a text that turned out short is set larger than its block asks for, but no more than so many times
 _ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of the lines' distance included
 _HIERARCHY = 1.3  # a heading is at least so many times as large as the text below it
 # How the medium is toned, darker for white ink or lighter for black, where none of its own can be read on it.
@@ -231,13 +232,12 @@ def _write(
             share = block.share * (bottom - top) if block.role == "heading" or len(settings) == 0 else room
             height = min(room, share)
             low, high = (max(least, s * side) for s in block.size)
-            high = max(low, min(high, most)) if block.role == "body" else max(low, high)
-            if block.role == "body":
-                high = max(low, min(high, body_size))
+            most_now = high * _STRETCH if block.role == "heading" else min(high * _STRETCH, most, body_size)
+            high = max(low, min(high, most_now))
             if number not in texts:
                 texts[number] = _text(supply, block, lots, column_width * height, low, high)
             setting = setter.fit(
-                texts[number], supply.language, _style(block, lots), column_width, height, low, high
+                texts[number], supply.language, _style(block, lots), column_width, height, low, max(low, most_now)
             )
             if block.role == "heading":
                 most = setting.size / _HIERARCHY
@@ -261,10 +261,10 @@ def _text(supply: Supply, block: Block, lots: _Lots, space: float, low: float, h
     """A text that takes up its box at a size between the two."""
     size = low * (high / low) ** (0.35 + 0.6 * lots.length)
     least, most = block.characters
-    longest = int(np.clip(0.86 * space / (_ROOM * block.leading * size**2), min(least, 8), most))
+    longest = int(np.clip(0.95 * space / (_ROOM * block.leading * size**2), min(least, 8), most))
     if block.role == "heading":
         return supply.heading(longest)
-    return supply.passage(min(least, int(longest * 0.6)), longest)
+    return supply.passage(min(least, int(longest * 0.7)), longest)
 
 
 def _style(block: Block, lots: _Lots) -> Style:
@@ -288,12 +288,14 @@ def _render(
     medium, sky = view.medium, lots.light
     sheet = Sheet(rng, view.width, view.height, sky, view.area)
     surface = medium.paint(sheet)
-    covers, geometries = _covers(setter, written, view)
+    inked, geometries = covers(setter, written, view)
     if medium.ruled:
-        surfaces.rule(surface.pixels, _baselines(covers[0], geometries[0], written[0].setting, view), sheet.unit)
+        surfaces.rule(surface.pixels, _baselines(written[0], view), sheet.unit)
     names, ratios = _choose_inks(rng, surface, view, len(written), contrast)
-    for cover, name, text, geometry in zip(covers, names, written, geometries, strict=True):
+    for cover, name, text, geometry in zip(inked, names, written, geometries, strict=True):
         _apply(rng, surface.pixels, cover, name, text, geometry, view, sky)
+    if surface.relief is not None:
+        surface.pixels[:] = textures.shade(surface.pixels, surface.relief)
     for bend in view.chain.bends:
         _shade_bend(surface.pixels, bend, sky)
     canvas, surroundings, photograph, flat = _ground(rng, view, lots, size, photographs, surface)
@@ -332,42 +334,28 @@ def _render(
     return Drawn(canvas, paragraphs, scene, meta)
 
 
-def _covers(
-    setter: Typesetter, written: Sequence[Written], view: View
+def covers(
+    setter: Typesetter, written: Sequence[Written], view: View, only: int | None = None
 ) -> tuple[list[np.ndarray], list[Geometry]]:
-    """How much of each pixel of the sheet each text covers, uint8, and where its characters are."""
-    covers, geometries = [], []
-    black = np.zeros((view.height, view.width, 3), np.uint8)
-    for text in written:
-        page = Page(black)
-        geometries.append(setter.draw(page, text.setting, text.x, text.y, (255, 255, 255)))
-        covers.append(cv2.extractChannel(page.pixels(), 0))
-    return covers, geometries
+    """How much of each pixel of the sheet each text covers, uint8 (h, w), and where its characters are on it. `only`
+    draws one character of each, by its row."""
+    found: list[np.ndarray] = []
+    geometries = []
+    for start in range(0, len(written), 3):  # three texts a page, each in a channel of its own: they do not overlap
+        page = Page(np.zeros((view.height, view.width, 3), np.uint8))
+        some = written[start : start + 3]
+        for text, channel in zip(some, ((255, 0, 0), (0, 255, 0), (0, 0, 255)), strict=False):
+            geometries.append(setter.draw(page, text.setting, text.x, text.y, channel, only))
+        found += cv2.split(page.pixels())[: len(some)]
+    return found, geometries
 
 
-def _baselines(cover: np.ndarray, geometry: Geometry, setting: Setting, view: View) -> list[float]:
-    """Where a notebook's lines go: under each line of writing, and on at the same pitch above and below it.
-
-    The baseline is where, going down through a line, the ink grows least all at once, over all lines together.
-    """
-    boxes = geometry.lines.quads.reshape(-1, 4, 2)
-    tops, bottoms = boxes[:, :, 1].min(axis=1), boxes[:, :, 1].max(axis=1)
-    count = len(tops)
-    if count > 1:
-        pitch = (setting.height - setting.size * 1.25) / (count - 1)
-        middle = (tops + bottoms) / 2
-        pitch = float(np.polyfit(np.arange(count), middle, 1)[0]) if count > 2 else pitch
-    else:
-        pitch = setting.size * 1.5
-    rows = cover.sum(axis=1, dtype=np.float64)
-    first = float(np.median(tops - pitch * np.arange(count)))
-    reach = float((bottoms - pitch * np.arange(count)).max()) - first
-    offsets = np.arange(0.45 * reach, reach + 2, 0.5)
-    profile = [np.interp(first + pitch * np.arange(count) + o, np.arange(len(rows)) + 0.5, rows).sum() for o in offsets]
-    step = max(1, round(setting.size * 0.06 * 2))
-    drop = [profile[i] - profile[min(len(profile) - 1, i + step)] for i in range(len(profile))]
-    base = first + offsets[int(np.argmax(drop))] + setting.size * 0.07
-    start = base - pitch * int((base - 0.06 * view.height) / pitch)
+def _baselines(text: Written, view: View) -> list[float]:
+    """Where a notebook's lines go: under each line of writing, and on at the same pitch above and below it."""
+    draft, scale = text.setting.draft, text.setting.scale
+    first = text.y + float(draft.baselines(text.setting.pieces[0])[0]) * scale + 0.07 * text.setting.size
+    pitch = draft.pitch * scale
+    start = first - pitch * int((first - 0.06 * view.height) / pitch)
     return list(np.arange(start, view.height * 0.97, pitch))
 
 
@@ -445,8 +433,9 @@ def _shade_bend(pixels: np.ndarray, bend: warp.Bend, sky: Light) -> None:
     slope = (np.diff(bend.across) / np.maximum(np.diff(bend.at), 1e-9))[piece]
     shorter = (np.diff(bend.along) / np.maximum(np.diff(bend.at), 1e-9))[piece]
     facing = sky.direction[0] if bend.axis == 0 else sky.direction[1]
-    level = 128 * (1 + 0.55 * slope * facing - 0.35 * (1 - shorter))
-    level = cv2.GaussianBlur(level.astype(np.float32)[None], (0, 0), max(0.8, length / 500)).ravel()
+    level = 128 * (1 + 1.1 * slope * facing - 0.45 * np.clip(1 - shorter, 0, 1))
+    soft = length / 160 if len(bend.at) > 5 else max(0.8, length / 500)  # a curve is smooth, a fold is sharp
+    level = cv2.GaussianBlur(level.astype(np.float32)[None], (0, 0), soft).ravel()
     tone = np.rint(np.clip(level, 60, 200)).astype(np.uint8)
     grey = np.repeat(tone[None], height, axis=0) if bend.axis == 0 else np.repeat(tone[:, None], width, axis=1)
     pixels[:] = textures.shade(pixels, grey)

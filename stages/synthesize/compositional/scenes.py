@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -48,7 +49,7 @@ def _table(kind: str) -> Painter:
         plank = int(down / rng.integers(3, 6))
         start = int(rng.integers(plank // 2, plank))
         edges = [0, *range(start, down, plank), down]
-        for top, bottom in zip(edges, edges[1:], strict=False):
+        for top, bottom in pairwise(edges):
             part = wood(Window(rng, across, bottom - top), kind, "wood", 1.25)
             pixels[top:bottom] = cv2.convertScaleAbs(part, alpha=rng.uniform(0.9, 1.07))
             for row, level in ((0, 0.45), (1, 0.3), (2, 0.8), (3, 1.08)):
@@ -64,7 +65,9 @@ def _marble(rng: np.random.Generator, width: int, height: int, light: Light) -> 
     window = Window(rng, width, height)
     grey = mix((window.of("marble", 1.3), 0.85), (window.of("cloud"), 0.4))
     dark = rng.random() < 0.4
-    ramp = ((150, 138, 120), (44, 46, 50), (30, 32, 36)) if dark else ((132, 132, 138), (222, 221, 219), (240, 239, 237))
+    ramp = (
+        ((150, 138, 120), (44, 46, 50), (30, 32, 36)) if dark else ((132, 132, 138), (222, 221, 219), (240, 239, 237))
+    )
     return colour(grey, ramp)
 
 
@@ -77,7 +80,9 @@ def _linen(rng: np.random.Generator, width: int, height: int, light: Light) -> n
 
 def _concrete(rng: np.random.Generator, width: int, height: int, light: Light) -> np.ndarray:
     window = Window(rng, width, height)
-    grey = mix((window.of("mottle"), 0.32), (window.of("cloud"), 0.5), (window.lit("plaster", light.direction, 0.12), 0.7))
+    grey = mix(
+        (window.of("mottle"), 0.32), (window.of("cloud"), 0.5), (window.lit("plaster", light.direction, 0.12), 0.7)
+    )
     return colour(grey, ((112, 110, 106), (154, 152, 148), (186, 184, 180)))
 
 
@@ -96,7 +101,7 @@ def _bricks(rng: np.random.Generator, width: int, height: int, light: Light) -> 
     )
     window = Window(rng, width, height)
     pixels = colour(window.of("brick_tone"), ramps[int(rng.integers(len(ramps)))])
-    return shade(pixels, window.lit("brick", light.direction, 0.55))
+    return shade(pixels, window.lit("brick", light.direction, 0.45))
 
 
 def _cork(rng: np.random.Generator, width: int, height: int, light: Light) -> np.ndarray:
@@ -149,7 +154,14 @@ def _quarter(width: int, height: int) -> tuple[int, int]:
 def _night(rng: np.random.Generator, width: int, height: int, light: Light) -> np.ndarray:
     w, h = _quarter(width, height)
     base = _ramp(w, h, [(10, 14, 30), (24, 24, 46), (52, 38, 48), (20, 18, 28)])
-    tones: list[Colour] = [(255, 196, 110), (255, 150, 80), (240, 90, 80), (120, 180, 255), (255, 230, 190), (110, 220, 190)]
+    tones: list[Colour] = [
+        (255, 196, 110),
+        (255, 150, 80),
+        (240, 90, 80),
+        (120, 180, 255),
+        (255, 230, 190),
+        (110, 220, 190),
+    ]
     small = _spots(rng, w, h, base, tones, int(rng.integers(34, 60)), min(w, h) * 0.05)
     return _large(small, width, height, 1.0)
 
@@ -193,7 +205,7 @@ def _sky(stops: list[Colour], cloud: tuple[Colour, float]) -> Painter:
         base = cv2.multiply(base, keep, scale=1 / 255)
         cv2.add(base, cv2.applyColorMap(veil, _tone_table(tone)), base)
         _skyline(rng, base, stops[-1])
-        return cv2.resize(cv2.GaussianBlur(base, (0, 0), 1.4), (width, height), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(cv2.GaussianBlur(base, (0, 0), 4.5), (width, height), interpolation=cv2.INTER_LINEAR)
 
     return paint
 
@@ -212,7 +224,16 @@ def _skyline(rng: np.random.Generator, pixels: np.ndarray, haze: Colour) -> None
             step = int(rng.uniform(0.05, 0.16) * width)
             y = int((top + rng.uniform(-0.05, 0.06)) * height)
             if rng.random() < 0.35:
-                cv2.ellipse(pixels, (x + step // 2, height), (step, height - y), 0, 0, 360, (tone[0] - 6, tone[1] + 4, tone[2] - 10), -1)
+                cv2.ellipse(
+                    pixels,
+                    (x + step // 2, height),
+                    (step, height - y),
+                    0,
+                    0,
+                    360,
+                    (tone[0] - 6, tone[1] + 4, tone[2] - 10),
+                    -1,
+                )
             else:
                 cv2.rectangle(pixels, (x, y), (x + step, height), tone, -1)
             x += step
@@ -247,7 +268,11 @@ PLACES: dict[str, Place] = {
         Place("city lights at night", _night, flat=False),
         Place("a garden out of focus", _garden, flat=False),
         Place("an office out of focus", _office, flat=False),
-        Place("a cloudy sky", _sky([(70, 124, 196), (128, 172, 222), (206, 224, 236)], ((255, 255, 255), 0.85)), flat=False),
+        Place(
+            "a cloudy sky",
+            _sky([(70, 124, 196), (128, 172, 222), (206, 224, 236)], ((255, 255, 255), 0.85)),
+            flat=False,
+        ),
         Place(
             "an evening sky",
             _sky([(44, 52, 104), (150, 92, 120), (244, 164, 108), (252, 210, 150)], ((255, 190, 160), 0.5)),

@@ -5,6 +5,7 @@ Lengths within a sheet are in `unit`, a hundredth of its shorter side, so that a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -41,12 +42,14 @@ class Sheet:
 @dataclass(frozen=True)
 class Surface:
     """A painted sheet. pixels: RGB uint8 (h, w, 3); mask: uint8 (h, w), where the sheet is, all of it when None;
-    `material` and `details` are phrases for captions."""
+    `material` and `details` are phrases for captions; relief: uint8 (h, w), light and shade that fall on surface and
+    ink alike, 128 where they change nothing."""
 
     pixels: np.ndarray
     mask: np.ndarray | None
     material: str
     details: tuple[str, ...] = ()
+    relief: np.ndarray | None = None
 
 
 def paper(sheet: Sheet) -> Surface:
@@ -102,12 +105,12 @@ def kraft(sheet: Sheet) -> Surface:
 
 
 def crumpled(sheet: Sheet) -> Surface:
-    names, tones = ("white paper", "ivory paper"), ((238, 237, 233), (238, 230, 212))
+    names, tones = ("white paper", "ivory paper"), ((228, 227, 223), (230, 222, 204))
     number = sheet.choice(names)
     pixels = _paper(sheet, tones[number], 0.4)
     zoom = max(0.7, sheet.unit / 9)
     lit = sheet.window().creased(sheet.light.direction, 0.3, zoom)
-    return Surface(shade(pixels, lit), _ragged(sheet, 0.5), names[number], ("crumpled and smoothed out again",))
+    return Surface(pixels, _ragged(sheet, 0.5), names[number], ("crumpled and smoothed out again",), lit)
 
 
 def _ragged(sheet: Sheet, amount: float) -> np.ndarray:
@@ -176,7 +179,7 @@ def board(sheet: Sheet) -> Surface:
     planks = int(sheet.rng.integers(3, 6))
     pixels = wood(sheet.window(), name, "knotty")
     edges = np.rint(np.linspace(0, sheet.height, planks + 1)).astype(int)
-    for top, bottom in zip(edges, edges[1:], strict=False):
+    for top, bottom in pairwise(edges):
         plank = pixels[top:bottom]
         part = Window(sheet.rng, sheet.width, bottom - top)
         factor = sheet.rng.uniform(0.9, 1.08)
@@ -185,7 +188,7 @@ def board(sheet: Sheet) -> Surface:
     for y in edges[1:-1]:
         _groove(pixels, y, gap)
     _bevel(pixels, round(0.9 * sheet.unit), sheet.light, 0.3)
-    for y0, y1 in zip(edges, edges[1:], strict=False):
+    for y0, y1 in pairwise(edges):
         for x in (3.6 * sheet.unit, sheet.width - 3.6 * sheet.unit):
             _screw(pixels, (x, (y0 + y1) / 2), 0.95 * sheet.unit, sheet.light, (70, 66, 62))
     return Surface(pixels, _rounded(sheet, 1.6), name)
@@ -350,7 +353,6 @@ def book(sheet: Sheet) -> Surface:
     gutter = 1 - 0.5 * np.exp(-t / 0.022) - 0.22 * np.exp(-t / 0.09)
     slope = np.exp(-t / 0.11) * np.sign(np.linspace(-1, 1, 240)) * sheet.light.direction[0] * 0.1
     level = 128 * (gutter - slope + 0.02 * lean)
-    pixels = shade(pixels, _columns(level, sheet))
     side = round(1.7 * sheet.unit)
     for start in (0, sheet.width - side):  # the fore-edges of the pages below
         for x in range(side):
@@ -364,12 +366,12 @@ def book(sheet: Sheet) -> Surface:
         part[:] = cover
     middle = sheet.width // 2
     cv2.line(pixels, (middle, rim), (middle, sheet.height - rim), (96, 88, 78), 1, cv2.LINE_AA)
-    return Surface(pixels, _rounded(sheet, 0.8), names[number])
+    return Surface(pixels, _rounded(sheet, 0.8), names[number], relief=_columns(level, sheet))
 
 
 def cardboard(sheet: Sheet) -> Surface:
     window = sheet.window()
-    flutes = 128 + 5 * np.sin(np.arange(sheet.height) * 2 * np.pi / max(6.0, 1.5 * sheet.unit))
+    flutes = 128 + 2.2 * np.sin(np.arange(sheet.height) * 2 * np.pi / max(6.0, 1.5 * sheet.unit))
     texture = mix((window.of("fibre"), 0.5), (window.of("mottle"), 0.25), (window.of("cloud"), 0.28))
     pixels = colour(texture, around((198, 160, 116), 0.3))
     pixels = shade(pixels, np.repeat(np.rint(flutes).astype(np.uint8)[:, None], sheet.width, axis=1))
@@ -401,11 +403,6 @@ def banner(sheet: Sheet) -> Surface:
     red, green, blue = COLOURS[name]
     base = (max(red, 26), max(green, 26), max(blue, 28))
     pixels = colour(texture, around(base, 0.26))
-    t = np.linspace(0, 1, 160)
-    waves = sheet.rng.uniform(1.6, 3.2)
-    phase = sheet.rng.random() * 2 * np.pi
-    level = 128 + 15 * np.sin(2 * np.pi * t * waves + phase) + 8 * np.sin(2 * np.pi * t * waves * 1.7 + phase)
-    pixels = shade(pixels, _columns(level, sheet))
     inset = 2.2 * sheet.unit
     thread = around(base, 0.3)[2 if sum(base) < 300 else 0]
     for y in (inset, sheet.height - inset):
@@ -608,10 +605,10 @@ def pictured(path: Path) -> Callable[[Sheet], Surface]:
     """The surface of a user's own texture."""
 
     def paint(sheet: Sheet) -> Surface:
-        from stages.synthesize.compositional.pictures import cover
-
         return Surface(
-            cover(path, sheet.rng, sheet.width, sheet.height), None, path.stem.replace("-", " ").replace("_", " ")
+            pictures.cover(path, sheet.rng, sheet.width, sheet.height),
+            None,
+            path.stem.replace("-", " ").replace("_", " "),
         )
 
     return paint

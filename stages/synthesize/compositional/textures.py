@@ -30,7 +30,8 @@ def tile(name: str) -> np.ndarray:
 @cache
 def relief(name: str) -> tuple[np.ndarray, np.ndarray]:
     """How a tile, taken as heights, rises to the right and downwards: two tiles, 128 where it is level."""
-    height = _wrap(tile(name).astype(np.float32), 2)
+    soft = _blurred(tile(name).astype(np.float32), 1.1)  # what is too steep would look like noise
+    height = _wrap(soft, 2)
     found = []
     for dx, dy in ((1, 0), (0, 1)):
         slope = cv2.Scharr(height, cv2.CV_32F, dx, dy)[2:-2, 2:-2]
@@ -226,9 +227,8 @@ def _board(rng: np.random.Generator, knots: int) -> np.ndarray:
         near = np.exp(-np.sqrt((dx / (size * 4.2)) ** 2 + (dy / (size * 1.7)) ** 2))
         across += near * np.sign(dy) * 0.05 * np.tanh(np.abs(dy) / size)
         halo = np.maximum(halo, np.exp(-(((dx / (size * 1.3)) ** 2 + (dy / (size * 0.9)) ** 2) ** 1.4)))
-    phase = across * 17 + 0.25 * (_fractal(rng, 1.4, (14, 1)) * 1e0 / 1e-9 * 0)  # rings a tile
-    ring = phase - np.floor(phase)
-    early = np.clip(ring**2.2, 0, 1) - 0.6 * np.exp(-(((1 - ring) * 14) ** 2)) * 0
+    ring = across * 17 % 1
+    early = ring**2.2  # wood darkens through a year and starts pale again
     fine = _fractal(rng, 0.75, (42, 1), least=24)
     medium = _fractal(rng, 1.3, (18, 1))
     pores = _fractal(rng, 0.15, (30, 1), least=60)
@@ -302,17 +302,18 @@ def _wiped(rng: np.random.Generator) -> np.ndarray:
     page = np.zeros((SIDE, SIDE), np.float32)
     for _ in range(60):
         layer = np.zeros((SIDE, SIDE), np.uint8)
-        centre = rng.integers(0, SIDE, 2)
-        radius = int(rng.uniform(150, 520))
-        begin = float(rng.uniform(0, 360))
-        sweep = float(rng.uniform(25, 80))
-        cv2.ellipse(
-            layer, [int(c) for c in centre], (radius, int(radius * 0.7)), 0, begin, begin + sweep, 255,
-            int(rng.uniform(30, 90)), cv2.LINE_AA,
-        )  # fmt: skip
+        x, y = rng.random(2) * SIDE
+        radius = rng.uniform(150, 420)
+        begin = rng.uniform(0, 360)
+        sweep = rng.uniform(25, 80)
+        thick = int(rng.uniform(30, 90))
+        for dx in (-SIDE, 0, SIDE):
+            for dy in (-SIDE, 0, SIDE):
+                centre, axes = (round(x + dx), round(y + dy)), (round(radius), round(radius * 0.7))
+                cv2.ellipse(layer, centre, axes, 0, begin, begin + sweep, 255, thick, cv2.LINE_AA)
         page += layer * float(rng.uniform(0.2, 1.0))
     streaks = _fractal(rng, 0.8, (14, 3), least=6)
-    page = _blurred(page, 9) * (1 + 0.22 * (streaks / streaks.std()).astype(np.float32))
+    page = _blurred(page, 14) * (1 + 0.22 * (streaks / streaks.std()).astype(np.float32))
     return _normal(page, 40)
 
 
@@ -352,13 +353,13 @@ def _brick_tone(rng: np.random.Generator) -> np.ndarray:
 
 @cache
 def creases() -> tuple[np.ndarray, np.ndarray]:
-    """Crumpled paper as slopes to the right and downwards: facets between creases, large ones with small ones in them."""
+    """Crumpled paper as slopes to the right and downwards: facets between creases, small ones within large ones."""
     rng = np.random.Generator(np.random.PCG64(77))
     slope_x, slope_y = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     for count, weight in ((34, 1.0), (130, 0.75), (460, 0.4)):
         points = rng.random((count, 2)) * SIDE
         heights = rng.normal(0, 1, count)
-        around_it = [(points + [dx * SIDE, dy * SIDE]) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+        around_it = [points + np.array([dx * SIDE, dy * SIDE]) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
         everywhere = np.concatenate(around_it)
         height_of = {
             (round(float(px), 2), round(float(py), 2)): heights[i % count] for i, (px, py) in enumerate(everywhere)
