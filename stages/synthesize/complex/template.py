@@ -1,0 +1,171 @@
+"""Templates: files of a layout, read and checked. A user adds one by adding a file to a folder.
+
+name: a page with a bar chart          # what captions call it
+aspect: [0.9, 2.2]                     # the pictures that it is for, width over height
+themes: [light, dark]
+display: [sans-serif, serif]           # the styles of type for headings, and for the rest
+body: [sans-serif]
+styles: {title: {size: [5, 7], weight: bold}}
+page: {column: […]}
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field
+
+from dataengine.config import Config, build, read_yaml, suggest
+from dataengine.errors import ManifestError
+from stages.synthesize.complex import nodes
+from stages.synthesize.complex.nodes import Node, Span
+from stages.synthesize.complex.slots import KINDS, Expression
+
+BUILT_IN = Path(__file__).with_name("templates")
+
+Mode = Literal["light", "tinted", "paper", "pastel", "dark", "brand"]
+
+
+class Template(Config):
+    """A layout with what it is for. `file` is where it was read from. `strict` shows a slide's own colours: no theme of
+    ours is drawn for it."""
+
+    name: str = Field(min_length=3)
+    aspect: Span = (0.3, 3.4)
+    themes: list[Mode] = Field(list(get_args(Mode)), min_length=1)
+    display: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = ["sans-serif", "serif"]
+    body: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = ["sans-serif"]
+    page: Node
+    file: str
+
+    def suits(self, width: int, height: int) -> bool:
+        return self.aspect[0] <= width / height <= self.aspect[1]
+
+
+class _Head(Config):
+    """A file as it stands, before its nodes are read."""
+
+    name: str
+    aspect: Any = None
+    themes: Any = None
+    display: Any = None
+    body: Any = None
+    styles: dict[str, dict[str, Any]] = {}
+    parts: dict[str, Any] = {}
+    page: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    file: str
+    styles: Mapping[str, Mapping[str, Any]]
+    parts: Mapping[str, Any]
+
+    def node(self, data: Any, path: str) -> Node:
+        """A node and all within it. Raises ManifestError that names file and node."""
+        where = f"{self.file}: {path}"
+        if not isinstance(data, dict):
+            raise ManifestError(f"{where}: a node is a mapping, not {data!r}", f"one of {', '.join(nodes.KINDS)}")
+        if "part" in data:
+            return self._part(data, path)
+        kinds = [kind for kind in nodes.KINDS if kind in data]
+        if len(kinds) > 1 and "gap" in kinds:
+            kinds.remove("gap")
+        if len(kinds) != 1:
+            problem = f"has {' and '.join(kinds)}" if kinds else f"says nothing of what it is ({', '.join(data)})"
+            raise ManifestError(f"{where}: the node {problem}", f"give one of {', '.join(nodes.KINDS)}")
+        kind = kinds[0]
+        given = {**data}
+        if kind == "text":
+            given = self._styled(given, where)
+        elif kind in ("column", "row", "grid", "stack", "choose"):
+            if not isinstance(given[kind], list):
+                raise ManifestError(f"{where}.{kind}: must be a list of nodes", "put `- ` before each child")
+            given[kind] = [self.node(child, f"{path}.{kind}[{i}]") for i, child in enumerate(given[kind])]
+        elif kind == "box":
+            given[kind] = self.node(given[kind], f"{path}.box")
+        for key in ("of", "between"):
+            if kind == "repeat" and key in given:
+                given[key] = self.node(given[key], f"{path}.{key}")
+        return build(nodes.KINDS[kind], given, where)
+
+    def _part(self, data: Mapping[str, Any], path: str) -> Node:
+        """A node that stands under `parts` and is used by its name; other keys replace the part's own."""
+        name = data["part"]
+        if name not in self.parts:
+            raise ManifestError(f"{self.file}: {path}: there is no part {name!r}{suggest(str(name), list(self.parts))}")
+        part = self.parts[name]
+        changed = {key: value for key, value in data.items() if key != "part"}
+        return self.node({**part, **changed} if isinstance(part, dict) else part, f"{path}.{name}")
+
+    def _styled(self, given: dict[str, Any], where: str) -> dict[str, Any]:
+        """A text with its style's keys; texts of one style have one size unless they say otherwise."""
+        style = given.pop("style", None)
+        if style is None:
+            return given
+        if style not in self.styles:
+            raise ManifestError(f"{where}: there is no style {style!r}{suggest(str(style), list(self.styles))}")
+        return {"same_size": style, **self.styles[style], **given}
+
+
+def read(path: Path) -> Template:
+    """The template in a YAML file. Raises ManifestError that names the file, the node and what is wrong."""
+    file = str(path)
+    head = build(_Head, read_yaml(path), file)
+    page = _Reader(file, head.styles, head.parts).node(head.page, "page")
+    _check_names(page, file)
+    given = {key: getattr(head, key) for key in ("name", "aspect", "themes", "display", "body")}
+    return build(Template, {**{k: v for k, v in given.items() if v is not None}, "page": page, "file": file}, file)
+
+
+def _check_names(page: Node, file: str) -> None:
+    """Every slot without a kind must say again what an earlier one has named."""
+    named: set[str] = set()
+    for path, expression in _expressions(page, "page"):
+        for slot in expression.slots:
+            if not slot.kind and slot.name not in named:
+                known = f"known: {', '.join(KINDS)}" + (f"; named before: {', '.join(sorted(named))}" if named else "")
+                raise ManifestError(f"{file}: {path}: unknown placeholder {{{slot.name}}}", known)
+            if slot.kind and slot.name:
+                named.add(slot.name)
+
+
+def _expressions(node: Any, path: str) -> Iterator[tuple[str, Expression]]:
+    """All expressions below a node, in order, with where they stand."""
+    if isinstance(node, Expression):
+        yield path, node
+    elif isinstance(node, Config):
+        for key in type(node).model_fields:
+            yield from _expressions(getattr(node, key), f"{path}.{key}")
+    elif isinstance(node, list):
+        for number, child in enumerate(node):
+            yield from _expressions(child, f"{path}[{number}]")
+
+
+def templates(folder: Path | None = None) -> tuple[Template, ...]:
+    """The built-in templates, and those of a folder of one's own: *.yaml, and each slide of *.pptx."""
+    return _built_in() + (_own(folder) if folder else ())
+
+
+@cache
+def _built_in() -> tuple[Template, ...]:
+    return tuple(read(path) for path in sorted(BUILT_IN.glob("*.yaml")))
+
+
+def _own(folder: Path) -> tuple[Template, ...]:
+    if not folder.is_dir():
+        raise ManifestError(f"{folder}: no such folder", "give a folder that holds *.yaml or *.pptx")
+    found: list[Template] = [read(path) for path in sorted(folder.glob("*.yaml"))]
+    if not found:
+        raise ManifestError(f"{folder}: no template there", "put *.yaml or *.pptx files into it")
+    return tuple(found)
+
+
+def suiting(choices: Sequence[Template], width: int, height: int) -> list[Template]:
+    """The templates that suit a picture of a size. Raises ManifestError where there is none."""
+    found = [template for template in choices if template.suits(width, height)]
+    if not found:
+        raise ManifestError(f"no template suits {width}×{height}", "add one whose `aspect` holds that shape")
+    return found
