@@ -3,15 +3,11 @@
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-import cv2
 import numpy as np
 
 from dataengine.errors import StageError
 
 Colour = tuple[int, int, int]
-
-# One tile of noise, half a level of colour either way. Drawn from a seed of its own: the same for every page.
-_DITHER = np.random.Generator(np.random.PCG64(0)).random((64, 64), dtype=np.float32) - 0.5
 
 COLOURS: dict[str, Colour] = {
     "white": (255, 255, 255),
@@ -40,14 +36,26 @@ COLOURS: dict[str, Colour] = {
 }
 
 
+HIGHLIGHTS: tuple[Colour, ...] = (
+    (255, 236, 130),
+    (198, 240, 180),
+    (255, 205, 214),
+    (186, 226, 255),
+    (96, 40, 120),
+    (20, 84, 110),
+)
+
+
 @dataclass(frozen=True)
 class Palette:
-    """A background (its two ends, equal when it is flat) and an ink. `contrast` is WCAG's, of the worse end."""
+    """A background (its two ends, equal when it is flat), an ink, and a second ink for headings and accents. `contrast`
+    is WCAG's, of the ink and the worse end."""
 
     background: str
     ink: str
     ends: tuple[Colour, Colour]
     contrast: float
+    accent: str
 
     @property
     def flat(self) -> bool:
@@ -84,7 +92,19 @@ def choose(rng: np.random.Generator, least_contrast: float) -> Palette:
     # Black and white are what most pages are printed in.
     weights = np.array([4.0 if name in ("black", "charcoal", "white", "ivory") else 1.0 for name in inks])
     ink = inks[int(rng.choice(len(inks), p=weights / weights.sum()))]
-    return Palette(background, ink, ends, ratios[ink])
+    accent = ink if rng.random() < 0.45 else inks[int(rng.integers(len(inks)))]
+    return Palette(background, ink, ends, ratios[ink], accent)
+
+
+def highlight(rng: np.random.Generator, ink: str, least_contrast: float) -> Colour | None:
+    """A light or dark colour that the ink can be read on, to mark a passage with; None where there is none."""
+    grounds = [c for c in HIGHLIGHTS if contrast(COLOURS[ink], c) >= least_contrast]
+    return grounds[int(rng.integers(len(grounds)))] if grounds else None
+
+
+def ratio(palette: Palette, colour: Colour) -> float:
+    """The contrast of a colour and the worse end of a background."""
+    return min(contrast(colour, end) for end in palette.ends)
 
 
 @cache
@@ -104,26 +124,3 @@ def _shifted(colour: Colour, rng: np.random.Generator) -> Colour:
     factor = rng.uniform(0.82, 0.95) if luminance(colour) > 0.2 else rng.uniform(1.15, 1.5)
     red, green, blue = (int(min(255, round(c * factor))) for c in colour)
     return red, green, blue
-
-
-def paint(palette: Palette, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """The background, uint8 (height, width, 3), RGB. A gradient is dithered, so that it shows no bands.
-
-    A gradient is a ramp of 256 steps looked up in a table of colours: 3 ms for 1024 × 1024, a flat one 0.2.
-    """
-    first, last = np.array(palette.ends, float)
-    if palette.flat:
-        return cv2.rectangle(
-            np.empty((height, width, 3), np.uint8), (0, 0), (width, height), first.tolist(), cv2.FILLED
-        )
-    angle = rng.uniform(0, 2 * np.pi)
-    across, down = (
-        np.linspace(*((0, share) if share > 0 else (-share, 0)), side, dtype=np.float32)
-        for share, side in ((np.cos(angle), width), (np.sin(angle), height))
-    )
-    steps = 255 / (across.max() + down.max())
-    ramp = (across * steps)[None] + (down * steps)[:, None]
-    noise = np.tile(_DITHER * (255 / np.abs(last - first).max()), (height // 64 + 1, width // 64 + 1))[:height, :width]
-    step = np.linspace(0, 1, 256)[:, None, None]
-    table = np.rint(first + (last - first) * step).astype(np.uint8)
-    return cv2.applyColorMap(cv2.add(ramp, noise, dtype=cv2.CV_8U), table)

@@ -1,29 +1,45 @@
 """Pure rendering: paragraphs on a clean background, composed so that the type fills its place.
 
 The report's first way of synthesis. If one character of one paragraph cannot be written, or a paragraph does not fit,
-the page is thrown away whole, with its reason. About 5 ms a page of 640 × 640 on one core, its JPEG included.
+the page is thrown away whole, with its reason.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
-from fontTools.unicodedata import script
 
-from dataengine.sample import Paragraph
 from fonts.catalog import Family
-from stages.synthesize import palette
-from stages.synthesize.composition import Block, Composition
+from fonts.coverage import uncovered
+from stages.synthesize import accents, annotation, backgrounds, palette
+from stages.synthesize.composition import RIGHT_TO_LEFT, Composition, Part
 from stages.synthesize.scene import Drawn, Said, Scene
-from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
+from stages.synthesize.typeset import Accent, Block, Frame, Page, Setting, Story, Style, Typesetter, clean, flow
 from stages.synthesize.words.supply import Supply
 
 _TRIES = 8  # until a text differs from those that stand on the page already
 _HIERARCHY = 1.4  # a heading is at least so many times as large as the text below it
-_LAST_LINE = 2.2  # em: a last line that is shorter looks forgotten, and the text is set a little smaller
-_SHRINKING = np.linspace(1, 0.9, 8)
-_LINE = 20  # characters that the last line of a paragraph leaves empty, about
+_SUBHEADING = 1.25  # times the text's size
+_GUTTER = 0.045  # of the page's width, between columns
+_HANG = {"number": 1.9, "bullet": 1.3}  # em
+_BULLETS = ("•", "•", "–", "▪", "◦", "-")
+_DIGITS = {
+    language: str.maketrans("0123456789", digits)
+    for language, digits in {"ar": "٠١٢٣٤٥٦٧٨٩", "bn": "০১২৩৪৫৬৭৮৯", "fa": "۰۱۲۳۴۵۶۷۸۹", "hi": "०१२३४५६७८९"}.items()
+}
+_RUBY = 0.3  # of Japanese pages have readings
+
+
+@dataclass(frozen=True)
+class Text:
+    """One paragraph of a page before it is set."""
+
+    part: Part
+    content: str
+    style: Style
+    accents: tuple[Accent, ...]
 
 
 @dataclass(frozen=True)
@@ -35,10 +51,9 @@ class Brief:
     height: int
     composition: Composition
     palette: palette.Palette
-    heading_family: Family
-    body_family: Family
-    body_weight: int
-    texts: tuple[str, ...]
+    field: str | None
+    head: tuple[Text, ...]
+    story: tuple[Text, ...]
 
 
 def brief(
@@ -50,153 +65,196 @@ def brief(
     families: Sequence[Family],
     least_contrast: float,
 ) -> Brief:
-    """Draw by lot what a page is to be. `families` are those that write the supply's language."""
+    """Draw by lot what a page is to be. `families` are those that write the supply's language, `compositions` suit it.
+
+    Raises SampleError for a text that nobody could read or spell.
+    """
     composition = compositions[int(rng.integers(len(compositions)))]
     body = families[int(rng.integers(len(families)))]
     heading = families[int(rng.integers(len(families)))] if rng.random() < 0.4 else body
-    regular = [w for w in body.weights if 300 <= w <= 500] or list(body.weights)
-    return Brief(
-        supply.language,
-        *size,
-        composition,
-        palette.choose(rng, least_contrast),
-        heading,
-        body,
-        regular[int(rng.integers(len(regular)))],
-        _texts(rng, composition, supply),
+    weight = _weight(body, int(rng.choice([300, 400, 400, 400, 500])))
+    colours = palette.choose(rng, least_contrast)
+    fields = list(backgrounds.FIELDS)
+    field = None if colours.flat else fields[int(rng.integers(len(fields)))]
+    bullets = [b for b in _BULLETS if not uncovered(body, b)]
+    bullet = bullets[int(rng.integers(len(bullets)))]
+    with_ruby = supply.language == "ja" and composition.columns == 1 and rng.random() < _RUBY
+    taken: list[str] = []
+
+    def text(part: Part, number: int) -> Text:
+        content = clean(_words(rng, part, supply, taken))
+        family = heading if part.bold else body
+        marked: tuple[Accent, ...] = ()
+        chosen = _style(part, family, weight, supply.language, composition.vertical, bullet, number)
+        if part.accents:
+            marked = accents.choose(
+                rng, content, supply.language, family, chosen.weight, colours, part.accents, least_contrast
+            )
+        elif with_ruby and part.unit == "passage":
+            marked = accents.ruby(content)
+        return Text(part, content, chosen, marked)
+
+    def texts(parts: Sequence[Part]) -> tuple[Text, ...]:
+        counted = ((part, int(rng.integers(part.count[0], part.count[1] + 1))) for part in parts)
+        return tuple(text(part, number) for part, count in counted for number in range(1, count + 1))
+
+    return Brief(supply.language, *size, composition, colours, field, texts(composition.head), texts(composition.story))
+
+
+def _words(rng: np.random.Generator, part: Part, supply: Supply, taken: list[str]) -> str:
+    """What a part says, not twice on a page unless the corpus has nothing else."""
+    low, high = part.characters
+    for _ in range(_TRIES):
+        longest = int(rng.integers((low + high) // 2, high + 1))
+        match part.unit:
+            case "heading":
+                found = supply.heading(longest)
+            case "passage":
+                found = supply.passage(low, longest)
+            case "line":
+                found = supply.line(longest)
+            case "word":
+                found = supply.word()
+            case "character":
+                found = supply.character()
+        if found not in taken:
+            break
+    taken.append(found)
+    return found
+
+
+def _weight(family: Family, wanted: int) -> int:
+    return min(family.weights, key=lambda weight: (abs(weight - wanted), weight))
+
+
+def _style(part: Part, family: Family, weight: int, language: str, vertical: bool, bullet: str, number: int) -> Style:
+    marker = {"bullet": bullet, "number": f"{number}.".translate(_DIGITS.get(language, {})), None: ""}[part.marker]
+    return Style(
+        family,
+        max(w for w in family.weights if w <= 700) if part.bold else _weight(family, weight),
+        part.align,
+        part.leading,
+        indent=part.indent,
+        hang=_HANG[part.marker] if part.marker else 0.0,
+        marker=marker,
+        drop=part.drop,
+        hyphenate=part.align == "justify",
+        vertical=vertical,
     )
-
-
-def _texts(rng: np.random.Generator, composition: Composition, supply: Supply) -> tuple[str, ...]:
-    """A text for each block, none twice unless the corpus has no other."""
-    texts: list[str] = []
-    for block in composition.blocks:
-        for _ in range(_TRIES):
-            text = _text(rng, block, supply)
-            if text not in texts:
-                break
-        texts.append(text)
-    return tuple(texts)
-
-
-def _text(rng: np.random.Generator, block: Block, supply: Supply) -> str:
-    low, high = block.characters
-    longest = int(rng.integers((low + high) // 2, high + 1))
-    return supply.heading(longest) if block.role == "heading" else supply.passage(low, longest)
 
 
 def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.Generator) -> Drawn:
     """Set and draw a page; no type is smaller than `smallest` pixels an em. Raises SampleError when it cannot be."""
-    settings = _fit(setter, page_brief, smallest)
     width, height = page_brief.width, page_brief.height
-    ink = palette.COLOURS[page_brief.palette.ink]
-    background = palette.paint(page_brief.palette, width, height, rng)
-    composition = page_brief.composition
-    gap = composition.gap * height
+    composition, colours = page_brief.composition, page_brief.palette
+    background = backgrounds.paint(colours, page_brief.field, width, height, rng)
     left, top = (margin * side for margin, side in zip(composition.margins, (width, height), strict=True))
-    total = sum(s.height for s in settings) + gap * (len(settings) - 1)
-    y = (height - total) / 2 if composition.anchor == "middle" else top
-    places = []
-    for setting in settings:
-        places.append(y)
+    across, deep, gap = width - 2 * left, height - 2 * top, composition.gap * height
+    head = _head(setter, page_brief, smallest)
+    below = sum(setting.height + gap for setting in head)
+    frames = _frames(page_brief, left, top + below, across, deep - below)
+    story = _story(setter, page_brief, frames, smallest, min((s.size for s in head), default=np.inf) / _HIERARCHY)
+    down = 0.0
+    if composition.anchor == "middle":
+        used = below + story.depth if story.settings else below - gap
+        down = ((across if composition.vertical else deep) - used) / 2
+    places, y = [], top + down
+    for setting in head:
+        places.append((left, y))
         y += setting.height + gap
+    places += [(-down, 0.0) if composition.vertical else (0.0, down)] * len(story.settings)
     if composition.rule:
-        for place in places[1:]:
-            _rule(background, place - gap / 2, width, left, composition, ink)
+        ends = [y + setting.height for (_, y), setting in zip(places, head, strict=False)]
+        _rules(background, [end + gap / 2 for end in (ends if story.settings else ends[:-1])], page_brief)
+        _column_rules(background, frames, story.depth, colours)
+    texts, settings = (*page_brief.head, *page_brief.story), (*head, *story.settings)
+    inks = [colours.accent if text.part.bold else colours.ink for text in texts]
     page = Page(background)
-    drawn = [setter.draw(page, s, left, place, ink) for s, place in zip(settings, places, strict=True)]
-    scene = Scene(
-        strategy="pure",
-        kind=composition.name,
-        language=page_brief.language,
-        background=page_brief.palette.background,
-        texts=tuple(
-            Said(setting.text, block.role, page_brief.palette.ink, setting.style.family.style)
-            for block, setting in zip(composition.blocks, settings, strict=True)
-        ),
-        details=() if page_brief.palette.flat else ("softly shaded",),
+    drawn = [
+        (setting, setter.draw(page, setting, *place, palette.COLOURS[ink]))
+        for setting, place, ink in zip(settings, places, inks, strict=True)
+    ]
+    said = tuple(
+        Said(setting.text, "heading" if text.part.unit == "heading" else "body", ink, setting.style.family.style)
+        for text, setting, ink in zip(texts, settings, inks, strict=True)
     )
-    paragraphs = [_paragraph(s, g, order) for order, (s, g) in enumerate(zip(settings, drawn, strict=True))]
+    details = (page_brief.field,) if page_brief.field else ()
+    scene = Scene("pure", composition.name, page_brief.language, colours.background, said, details=details)
     meta = {
+        "strategy": "pure",
         "layout": composition.name,
-        "background": page_brief.palette.background,
-        "ink": page_brief.palette.ink,
-        "contrast": round(page_brief.palette.contrast, 2),
-        "fonts": list(dict.fromkeys(s.style.family.name for s in settings)),
+        "background": colours.background,
+        "texture": page_brief.field,
+        "ink": colours.ink,
+        "accent": colours.accent,
+        "contrast": [round(palette.ratio(colours, palette.COLOURS[ink]), 2) for ink in inks],
+        "fonts": list(dict.fromkeys(setting.style.family.name for setting in settings)),
     }
-    return Drawn(page.pixels(), tuple(paragraphs), scene, meta)
+    return Drawn(page.pixels(), annotation.paragraphs(drawn), scene, meta)
 
 
-def _fit(setter: Typesetter, page_brief: Brief, smallest: float) -> list[Setting]:
-    """Headings as large as their share of the column takes; then body text, all in one size, in what they leave."""
-    composition = page_brief.composition
-    blocks = list(enumerate(zip(composition.blocks, page_brief.texts, strict=True)))
-    side = min(page_brief.width, page_brief.height)
+def _head(setter: Typesetter, page_brief: Brief, smallest: float) -> list[Setting]:
+    """The paragraphs of the head, each as large as its share of the page's height allows."""
+    composition, side = page_brief.composition, min(page_brief.width, page_brief.height)
     width = page_brief.width * (1 - 2 * composition.margins[0])
-    gaps = composition.gap * page_brief.height * (len(blocks) - 1)
-    rest = available = page_brief.height * (1 - 2 * composition.margins[1]) - gaps
-    settings: dict[int, Setting] = {}
-
-    def fit(number: int, height: float, most: float) -> Setting:
-        block, text = composition.blocks[number], page_brief.texts[number]
-        low, high = (max(smallest, share * side) for share in block.size)
-        style = _style(page_brief, block)
-        return setter.fit(text, page_brief.language, style, width, height, low, max(low, min(high, most)))
-
-    most = np.inf
-    for number, (block, _) in blocks:
-        if block.role == "heading":
-            settings[number] = fit(number, block.share * available, np.inf)
-            rest -= settings[number].height
-            most = min(most, settings[number].size / _HIERARCHY)
-    lengths = {number: _LINE + len(text) for number, (block, text) in blocks if block.role == "body"}
-    boxes = {
-        number: min(composition.blocks[number].share * available, rest * length / sum(lengths.values()))
-        for number, length in lengths.items()
-    }
-    bodies = {number: fit(number, box, most) for number, box in boxes.items()}
-    largest = min((setting.size for setting in bodies.values()), default=0)
-    for size in largest * _SHRINKING:
-        bodies = {n: fit(n, boxes[n], size) if setting.size > size else setting for n, setting in bodies.items()}
-        if all(setting.last_line >= _LAST_LINE for setting in bodies.values()):
-            break
-    settings |= bodies
-    return [settings[number] for number, _ in blocks]
+    gaps = composition.gap * page_brief.height * (len(page_brief.head) - 1)
+    available = page_brief.height * (1 - 2 * composition.margins[1]) - gaps
+    settings: list[Setting] = []
+    for text in page_brief.head:
+        low, high = (max(smallest, share * side) for share in text.part.size)
+        if settings and not text.part.bold:
+            high = max(low, min(high, settings[0].size / _HIERARCHY))
+        height = min(text.part.share * available, available - sum(s.height for s in settings))
+        settings.append(
+            setter.fit(text.content, page_brief.language, text.style, width, height, low, high, text.accents)
+        )
+    return settings
 
 
-def _style(page_brief: Brief, block: Block) -> Style:
-    family = page_brief.heading_family if block.role == "heading" else page_brief.body_family
-    weight = max(w for w in family.weights if w <= 700) if block.bold else page_brief.body_weight
-    if weight not in family.weights:
-        weight = min(family.weights, key=lambda w: abs(w - weight))
-    return Style(family, weight, block.align, block.leading)
+def _frames(page_brief: Brief, x: float, y: float, width: float, height: float) -> list[Frame]:
+    """The columns of the story, in the order of reading."""
+    columns = page_brief.composition.columns
+    gutter = _GUTTER * page_brief.width if columns > 1 else 0.0
+    each = (width - gutter * (columns - 1)) / columns
+    frames = [Frame(x + number * (each + gutter), y, each, height) for number in range(columns)]
+    return frames[::-1] if page_brief.language in RIGHT_TO_LEFT else frames
 
 
-def _rule(
-    pixels: np.ndarray, y: float, width: int, margin: float, composition: Composition, ink: palette.Colour
-) -> None:
-    """A fine line in the ink's colour: short in a centred composition, as wide as the column otherwise."""
-    thickness = max(1, round(width / 400))
-    centred = composition.anchor == "middle"
-    left, right = (width * 0.42, width * 0.58) if centred else (margin, width - margin)
-    cv2.rectangle(pixels, (round(left), round(y)), (round(right), round(y) + thickness - 1), ink, -1)
+def _story(setter: Typesetter, page_brief: Brief, frames: Sequence[Frame], smallest: float, most: float) -> Story:
+    """The story in its frames, at the largest size that fits."""
+    if not page_brief.story:
+        return Story((), 0.0)
+    side = min(page_brief.width, page_brief.height)
+    low, high = (max(smallest, share * side) for share in page_brief.composition.size)
+    blocks = [
+        Block(
+            text.content,
+            page_brief.language,
+            text.style,
+            _SUBHEADING if text.part.unit == "heading" else 1.0,
+            text.part.before,
+            text.part.unit == "heading",
+            text.accents,
+        )
+        for text in page_brief.story
+    ]
+    high = max(low, min(high, most))
+    return flow(setter, blocks, frames, low, high, balance=True)
 
 
-def _paragraph(setting: Setting, geometry: Geometry, order: int) -> Paragraph:
-    return Paragraph(
-        content=setting.text,
-        language=setting.language,
-        script=_script(setting.text),
-        font=f"{setting.style.family.name} {setting.style.weight}",
-        size=round(setting.size, 2),
-        order=order,
-        lines=geometry.lines,
-        words=geometry.words,
-        characters=geometry.characters,
-    )
+def _rules(pixels: np.ndarray, places: Sequence[float], page_brief: Brief) -> None:
+    """Fine lines across, in the ink's colour: short in a centred composition, as wide as the page's text otherwise."""
+    width, thickness = page_brief.width, max(1, round(page_brief.width / 400))
+    margin = 0.42 if page_brief.composition.anchor == "middle" else page_brief.composition.margins[0]
+    for y in places:
+        corners = (round(width * margin), round(y)), (round(width * (1 - margin)), round(y) + thickness - 1)
+        cv2.rectangle(pixels, *corners, palette.COLOURS[page_brief.palette.ink], -1)
 
 
-def _script(text: str) -> str:
-    """The script of most of a text's letters, ISO 15924; Zyyy, common to all scripts, where it has none."""
-    letters = [script(c) for c in text if c.isalpha()] or ["Zyyy"]
-    return max(dict.fromkeys(letters), key=letters.count)
+def _column_rules(pixels: np.ndarray, frames: Sequence[Frame], depth: float, colours: palette.Palette) -> None:
+    """Fine lines down between columns."""
+    thickness = max(1, round(pixels.shape[1] / 700))
+    for one, other in pairwise(sorted(frames, key=lambda frame: frame.x)):
+        x = round((one.x + one.width + other.x) / 2)
+        ends = (x, round(one.y)), (x, round(one.y + depth))
+        cv2.line(pixels, *ends, palette.COLOURS[colours.ink], thickness)

@@ -216,6 +216,10 @@ class Draft:
         lines = len(self.breaks.lines(width - self._hang, self._indents))
         return lines if lines > self.style.drop else 0
 
+    def last_line(self, width: float) -> float:
+        """How wide the last of several lines will be, in em; infinite where there is but one."""
+        return self.breaks.last_line(width - self._hang, self._indents) / REFERENCE
+
     def height(self, lines: int) -> float:
         """How high so many lines are."""
         return self.above + self.line + (lines - 1) * self.pitch
@@ -266,7 +270,7 @@ class Draft:
         room = width - self._hang
         if style.align == "justify":
             self._lib.pango_layout_set_justify(self.layout, justify and self.even(width))
-        last = self.breaks.last_line(room, self._indents) / REFERENCE
+        last = self.last_line(width)
         if style.drop:
             return self._set_with_cap(width, last)
         taken = self._take(self.layout, room)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import regex
 
 from stages.synthesize.words import passages
 
@@ -26,6 +27,21 @@ class Supply:
         """A heading, or one short clause without its stop."""
         return passages.heading(self.corpus, self.language, self._scaled(longest), self.rng)
 
+    def line(self, longest: int) -> str:
+        """One short line."""
+        return self.heading(longest)
+
+    def word(self) -> str:
+        """One word; two or so ideographs of a language that does not part its words."""
+        words = self.passage(20, 60).split()
+        word = words[int(self.rng.integers(len(words)))].strip(_MARKS) or words[0]
+        return word[:16] if self.language not in DENSITY else word[: int(self.rng.integers(1, 4))]
+
+    def character(self) -> str:
+        """One letter or ideograph, with its marks."""
+        graphemes = regex.findall(r"\p{L}\p{M}*", self.passage(20, 60))
+        return graphemes[int(self.rng.integers(len(graphemes)))]
+
     def fill(self, kind: str, longest: int = 40) -> str:
         """What fills a template's slot of a kind, such as a name, a price or a button."""
         return self.heading(longest)
@@ -34,5 +50,6 @@ class Supply:
         return max(2, round(characters * DENSITY.get(self.language, 1.0)))
 
 
+_MARKS = ".,;:!?()[]«»“”\"'、。，；：！？「」『』（）।؟،؛"
 # How many characters say what one Latin character says.
 DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
