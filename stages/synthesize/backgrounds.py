@@ -57,7 +57,7 @@ def _glow(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 def _texture(octaves: tuple[int, ...], scale: float) -> Callable[[int, int, np.random.Generator], np.ndarray]:
     def field(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-        side = int(min(max(width, height) / scale, _TILE))
+        side = max(1, int(min(max(width, height) / scale, _TILE)))
         x, y = rng.integers(0, _TILE, 2)
         tile = np.roll(_tile(octaves), (int(y), int(x)), (0, 1))[:side, :side]
         tile = tile[:: 1 if rng.random() < 0.5 else -1]

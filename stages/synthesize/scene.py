@@ -17,13 +17,15 @@ Role = Literal["heading", "body", "label"]
 
 @dataclass(frozen=True)
 class Said:
-    """One text of a scene, verbatim, and how it looks. `place` is where in the picture, such as `at the top`."""
+    """One text of a scene, verbatim, and how it looks. `place` is where in the picture, such as `at the top`;
+    `language` is its own where that is not the scene's."""
 
     text: str
     role: Role
     ink: str
     writing: str
     place: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
