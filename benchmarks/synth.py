@@ -36,7 +36,7 @@ from dataengine.errors import SampleError
 from dataengine.sample import generator
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import caption, compositional, pure
+from stages.synthesize import caption, complex, compositional, pure
 from stages.synthesize.composition import Block, Composition
 from stages.synthesize.scene import Drawn
 from stages.synthesize.text_set import encode
@@ -65,16 +65,21 @@ def _pure(rng: np.random.Generator, setter: Typesetter, supply: Supply, families
     return pure.draw(setter, brief, 10, rng)
 
 
-def _compositional(rng: np.random.Generator, setter: Typesetter, supply: Supply, families: Sequence[Family]) -> Drawn:
-    return compositional.draw(
-        rng, setter=setter, supply=supply, families=families, size=SIZE, smallest=12, contrast=4.5
-    )
+def _in_scene(draw: Callable[..., Drawn], **choices: object) -> Draw:
+    """The other strategies, which differ in their choices alone; how much text there is, is theirs to say."""
+
+    def drawn(rng: np.random.Generator, setter: Typesetter, supply: Supply, families: Sequence[Family]) -> Drawn:
+        given = {"setter": setter, "supply": supply, "families": families, "size": SIZE}
+        return draw(rng, **given, smallest=12, contrast=4.5, **choices)
+
+    return drawn
 
 
 # A strategy, and how many times the JPEG's time it may take, the JPEG included.
 STRATEGIES: dict[str, tuple[Draw, float]] = {
     "pure": (_pure, 3),
-    "compositional": (_compositional, 20),
+    "complex": (_in_scene(complex.draw, templates=complex.templates()), 6),
+    "compositional": (_in_scene(compositional.draw), 20),
 }
 # What a peer is held against, and how many times its images/s are wanted, by language.
 RIVALS: dict[str, tuple[str, dict[str, float]]] = {
@@ -94,6 +99,12 @@ ROOMS = {
     "compositional/surfaces.py": "background",
     "compositional/textures.py": "background",
     "compositional/": "light and place",
+    "complex/paint.py": "shapes",
+    "complex/charts.py": "shapes",
+    "complex/shapes.py": "shapes",
+    "complex/icons.py": "shapes",
+    "complex/pictures.py": "shapes",
+    "complex/": "templates",
     "caption": "caption",
     "text_set.py": "encoding",
 }
@@ -216,10 +227,8 @@ def _room(frame: FrameType | None) -> str:
 
 
 def profile(strategies: Sequence[str], languages: Sequence[str], pages: int) -> None:
-    """Print the milliseconds a picture that each room takes."""
+    """Print the milliseconds a picture that each room takes, the largest first."""
     setter = Typesetter(catalog.families())
-    rooms = [*dict.fromkeys([*ROOMS.values(), "composition", "the benchmark"])]
-    print(f"{'ms a picture':<24}", *(f"{room:>{max(8, len(room) + 1)}}" for room in rooms), f"{'all':>8}")
     for strategy in strategies:
         for language in languages:
             pictures = Studio(strategy, language, setter).pictures()
@@ -227,9 +236,9 @@ def profile(strategies: Sequence[str], languages: Sequence[str], pages: int) -> 
             with Sampler() as sampler:
                 for _ in islice(pictures, pages):
                     pass
-            each = [sampler.seconds[room] / pages * 1e3 for room in rooms]
-            cells = (f"{ms:>{max(8, len(room) + 1)}.2f}" for ms, room in zip(each, rooms, strict=True))
-            print(f"{strategy + ' ' + language:<24}", *cells, f"{sum(each):>8.2f}")
+            rooms = [(room, seconds / pages * 1e3) for room, seconds in sampler.seconds.most_common()]
+            parts = ", ".join(f"{room} {ms:.2f}" for room, ms in rooms if ms >= 0.01)
+            print(f"{strategy} {language}: {sum(ms for _, ms in rooms):.1f} ms a picture: {parts}")
 
 
 def workers(strategies: Sequence[str], languages: Sequence[str]) -> None:
