@@ -37,7 +37,7 @@ from dataengine.sample import generator
 from fonts import catalog
 from fonts.catalog import Family
 from stages.synthesize import caption, complex, compositional, pure
-from stages.synthesize.composition import Block, Composition
+from stages.synthesize.composition import Composition, Part
 from stages.synthesize.scene import Drawn
 from stages.synthesize.text_set import encode
 from stages.synthesize.typeset import Typesetter
@@ -45,7 +45,7 @@ from stages.synthesize.words.supply import DENSITY, Supply
 
 SIZE = (1024, 1024)
 LANGUAGES = ("en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th")
-BLOCK = Block("body", 1.0, (0.01, 0.2), (280, 320), "justify", leading=1.15)
+PASSAGE = Part("passage", (280, 320), align="justify")
 ROOT = str(Path(pure.__file__).parent) + "/"
 
 Draw = Callable[[np.random.Generator, Typesetter, Supply, Sequence[Family]], Drawn]
@@ -53,12 +53,12 @@ Draw = Callable[[np.random.Generator, Typesetter, Supply, Sequence[Family]], Dra
 
 def _pure(rng: np.random.Generator, setter: Typesetter, supply: Supply, families: Sequence[Family]) -> Drawn:
     wanted = round(300 / DENSITY.get(supply.language, 1))  # of Latin text, which the supply scales down again
-    block = replace(BLOCK, characters=(wanted - 20, wanted + 20))
+    passage = replace(PASSAGE, characters=(wanted - 20, wanted + 20))
     brief = pure.brief(
         rng,
         supply=supply,
         size=SIZE,
-        compositions=[Composition("a book page", (block,), (0.08, 0.08))],
+        compositions=[Composition("a book page", (0.08, 0.08), story=(passage,), size=(0.01, 0.2))],
         families=families,
         least_contrast=4.5,
     )
@@ -94,6 +94,7 @@ ROOMS = {
     "typeset/setter.py:Typesetter.draw": "geometry",
     "typeset/canvas.py": "drawing",
     "typeset/": "layout",
+    "backgrounds.py": "background",
     "palette.py": "background",
     "compositional/scenes.py": "background",
     "compositional/surfaces.py": "background",

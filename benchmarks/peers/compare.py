@@ -30,7 +30,7 @@ PEERS = {
     "TRDG": ("run_trdg.py", "trdg"),
 }
 # Pixels an em and characters a line that fill a page of 1024 × 1024 with 300 characters, as the project's fitting does.
-_TYPE = {"en": (56, 30), "zh-Hans": (48, 19)}
+_TYPE = {"en": (56, 30), "zh-Hans": (44, 21)}
 LANGUAGES = tuple(_TYPE)
 
 
