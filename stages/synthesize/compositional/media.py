@@ -121,7 +121,8 @@ class Medium:
     """`aspect` is width over height, from narrowest to widest; `share` how much of the picture's width or height it
     takes; `margins` the part without text: left, top, right, bottom. A `wall` fills the whole picture, and `aspect` is
     then the writable area's. `angles` are the largest yaw, pitch and roll in degrees; `lift` how far it stands off what
-    is behind it, as a share of the picture's shorter side; `props` what holds it."""
+    is behind it, as a share of the picture's shorter side; `props` what
+    holds it, none when empty."""
 
     name: str
     paint: Callable[[Sheet], surfaces.Surface]
@@ -137,7 +138,7 @@ class Medium:
     lift: float = 0.014
     shape: Shape = flat
     wall: bool = False
-    props: str | None = None
+    props: str = ""
     ruled: bool = False
     haze: float = 0.0  # how much of the ink's colour comes upon the surface about it
     reach: float = 0.12  # em: how far beyond its glyphs the ink shows

@@ -6,8 +6,7 @@ the medium is turned and bent less, and stands larger, until it does not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,50 +21,21 @@ from stages.synthesize import palette
 from stages.synthesize.compositional import light, media, pictures, props, scenes, surfaces, textures, warp
 from stages.synthesize.compositional.inks import Mark
 from stages.synthesize.compositional.light import Light
-from stages.synthesize.compositional.media import Block, Layout, Medium
+from stages.synthesize.compositional.media import Medium
 from stages.synthesize.compositional.surfaces import Sheet, Surface
 from stages.synthesize.compositional.textures import Window
-from stages.synthesize.compositional.warp import Chain, Homography
+from stages.synthesize.compositional.view import Pose, View, frame
+from stages.synthesize.compositional.warp import Bend, Chain, Homography
+from stages.synthesize.compositional.writing import Hand, Written, baselines, covers, write
 from stages.synthesize.scene import Drawn, Said, Scene
-from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
+from stages.synthesize.typeset import Geometry, Setting, Typesetter
 from stages.synthesize.words.supply import Supply
 
-_EASE = (1.0, 0.6, 0.3, 0.0)  # how much of the drawn angles is kept, try by try
-_FINER = 1.12  # the sheet is painted so much finer than it will be seen
-_STRETCH = 1.45  # a text that turned out short is set larger than its block asks for, but no more than so many times
-_ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of the lines' distance included
-_HIERARCHY = 1.3  # a heading is at least so many times as large as the text below it
+_EASE = (1.0, 0.6, 0.3, 0.0)  # how much of the drawn angles and bends is kept, try by try
+_RIGHT_TO_LEFT = ("ar", "fa", "he")
 # How the medium is toned, darker for white ink or lighter for black, where none of its own can be read on it.
 _TONED = ((1.0, 1.0), (0.86, 1.1), (0.72, 1.2), (0.6, 1.32), (0.45, 1.45))
 _DIM = 0.8  # the darkest light on a text
-
-
-@dataclass(frozen=True)
-class View:
-    """A medium as it stands in a picture. Lengths of the sheet are its own pixels: `width` and `height`, and the `area`
-    of its text: left, top, right, bottom. `chain` takes its points to the picture's."""
-
-    medium: Medium
-    chain: Chain
-    width: int
-    height: int
-    area: tuple[float, float, float, float]
-    angles: tuple[float, float, float]
-    details: tuple[str, ...]
-
-    @cached_property
-    def least_scale(self) -> float:
-        return self.chain.least_scale(warp.grid(*self.area))
-
-
-@dataclass(frozen=True)
-class Written:
-    """A text set at its place on the sheet."""
-
-    block: Block
-    setting: Setting
-    x: float
-    y: float
 
 
 def choices(media_names: Sequence[str], folder: Path | None) -> tuple[Medium, ...]:
@@ -108,189 +78,37 @@ def draw(
     """
     options = choices(media, textures)
     medium = options[int(rng.integers(len(options)))]
-    lots = _Lots.draw(rng, medium, families)
+    pose, hand, sky = Pose.draw(rng), Hand.draw(rng, medium, families), light.draw(rng)
+    mirrored = supply.language in _RIGHT_TO_LEFT
     texts: dict[int, str] = {}
     for ease in _EASE:
-        view = frame(medium, size, lots, ease)
+        view = frame(medium, size, pose, ease, mirrored)
         try:
-            written = _write(view, lots, texts, setter, supply, smallest)
+            written = write(view, hand, texts, setter, supply, smallest, mirrored)
         except SampleError:
             if ease == _EASE[-1]:
                 raise
             continue
-        return _render(rng, view, written, lots, setter, size, contrast, photographs)
-    raise AssertionError("the last try returns or raises")
-
-
-@dataclass(frozen=True)
-class _Lots:
-    """Everything that is drawn by lot before the view is known, so that a second try differs in its angles only."""
-
-    turn: tuple[float, float, float]  # -1 to 1: yaw, pitch, roll
-    aspect: float
-    share: float
-    place: tuple[float, float]
-    bends: int  # the seed of the sheet's shape
-    layout: Layout
-    family: Family
-    heading: Family
-    weight: int
-    length: float  # 0 to 1: how long the texts are for their boxes
-    light: Light
-    language: str = ""
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, medium: Medium, families: Sequence[Family]) -> "_Lots":
-        turn = rng.uniform(-1, 1, 3)
-        suited = [f for f in families if f.style in medium.writing] or list(families)
-        family = suited[int(rng.integers(len(suited)))]
-        heading = suited[int(rng.integers(len(suited)))] if rng.random() < 0.3 else family
-        usual = [w for w in family.weights if 400 <= w <= 600] or list(family.weights)
-        return cls(
-            turn=tuple(float(t) for t in turn),
-            aspect=float(rng.random()),
-            share=float(rng.random()),
-            place=tuple(float(p) for p in rng.uniform(0.3, 0.7, 2)),
-            bends=int(rng.integers(2**31)),
-            layout=medium.layouts[int(rng.integers(len(medium.layouts)))],
-            family=family,
-            heading=heading,
-            weight=usual[int(rng.integers(len(usual)))],
-            length=float(rng.random()),
-            light=light.draw(rng),
-        )
-
-
-def frame(medium: Medium, size: tuple[int, int], lots: _Lots, ease: float) -> View:
-    """The medium in a picture of `size`, turned and bent by `ease` (0 to 1) of what was drawn."""
-    canvas_width, canvas_height = size
-    low, high = medium.aspect
-    wish = canvas_width / canvas_height * 1.15 ** (2 * lots.aspect - 1)
-    aspect = float(np.clip(wish, low, high))
-    height = float(np.sqrt(canvas_width * canvas_height / aspect))
-    width = height * aspect
-    yaw, pitch, roll = (ease * turn * most for turn, most in zip(lots.turn, medium.angles, strict=True))
-    bends, details = ((), ()) if ease == 0 else medium.shape(np.random.default_rng(lots.bends), width, height)
-    chain = Chain(bends, warp.tilt(width, height, yaw, pitch, roll))
-    share = medium.share[1] - (medium.share[1] - medium.share[0]) * lots.share * ease
-    above, below = props.ROOM.get(medium.props or "", (0.0, 0.0))
-    inset = (1 - share) / 2
-    target = (
-        canvas_width * inset,
-        canvas_height * max(inset, above),
-        canvas_width * (1 - inset),
-        canvas_height * (1 - max(inset, below)),
-    )
-    outline = warp.edge(width, height)
-    chain = warp.into(chain, outline, target, lots.place)
-    factor = chain.mean_scale(warp.grid(0, 0, width, height)) * _FINER
-    resize = np.diag([1 / factor, 1 / factor, 1.0])
-    chain = Chain(warp.flat_through(chain.bends, factor), chain.view.before(resize))
-    left, top, right, bottom = 0.0, 0.0, width * factor, height * factor
-    if medium.wall:
-        corners = chain.inverse(warp.edge(canvas_width, canvas_height, 2))
-        (left, top), (right, bottom) = corners.min(axis=0) - 1, corners.max(axis=0) + 1
-        chain = Chain((), chain.view.before(warp.translation(left, top)))
-    m = medium.margins
-    area = (
-        width * factor * m[0] - left,
-        height * factor * m[1] - top,
-        width * factor * (1 - m[2]) - left,
-        height * factor * (1 - m[3]) - top,
-    )
-    if max(abs(yaw), abs(pitch)) > 7:
-        details = (*details, "seen at an angle")
-    return View(medium, chain, round(right - left), round(bottom - top), area, (yaw, pitch, roll), details)
-
-
-def _write(
-    view: View, lots: _Lots, texts: dict[int, str], setter: Typesetter, supply: Supply, smallest: float
-) -> list[Written]:
-    """Set every text of the layout at its place. `texts` keeps what was drawn for the next try."""
-    left, top, right, bottom = view.area
-    columns = lots.layout.columns
-    gutter = lots.layout.gutter * (right - left) if len(columns) > 1 else 0
-    if len(columns) > 1 and not gutter:
-        gutter = 0.06 * (right - left)
-    column_width = (right - left - gutter * (len(columns) - 1)) / len(columns)
-    gap = lots.layout.gap * (bottom - top)
-    least = smallest / view.least_scale
-    side = min(right - left, bottom - top)
-    order = range(len(columns))
-    if supply.language in _RIGHT_TO_LEFT:
-        order = reversed(order)
-    written: list[Written] = []
-    number = 0
-    body_size = np.inf
-    for column_number in order:
-        column = columns[column_number]
-        x = left + column_number * (column_width + gutter)
-        room = bottom - top - gap * (len(column) - 1)
-        settings: list[tuple[Block, Setting]] = []
-        most = np.inf
-        for block in column:
-            share = block.share * (bottom - top) if block.role == "heading" or len(settings) == 0 else room
-            height = min(room, share)
-            low, high = (max(least, s * side) for s in block.size)
-            most_now = high * _STRETCH if block.role == "heading" else min(high * _STRETCH, most, body_size)
-            high = max(low, min(high, most_now))
-            if number not in texts:
-                texts[number] = _text(supply, block, lots, column_width * height, low, high)
-            setting = setter.fit(
-                texts[number], supply.language, _style(block, lots), column_width, height, low, max(low, most_now)
-            )
-            if block.role == "heading":
-                most = setting.size / _HIERARCHY
-            else:
-                body_size = setting.size
-            settings.append((block, setting))
-            room -= setting.height
-            number += 1
-        used = sum(setting.height for _, setting in settings) + gap * (len(settings) - 1)
-        y = top + (bottom - top - used) / 2 * (0.92 if lots.layout.anchor == "middle" else 0)
-        for block, setting in settings:
-            written.append(Written(block, setting, x, y))
-            y += setting.height + gap
-    return written
-
-
-_RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
-
-
-def _text(supply: Supply, block: Block, lots: _Lots, space: float, low: float, high: float) -> str:
-    """A text that takes up its box at a size between the two."""
-    size = low * (high / low) ** (0.35 + 0.6 * lots.length)
-    least, most = block.characters
-    longest = int(np.clip(0.95 * space / (_ROOM * block.leading * size**2), min(least, 8), most))
-    if block.role == "heading":
-        return supply.heading(longest)
-    return supply.passage(min(least, int(longest * 0.7)), longest)
-
-
-def _style(block: Block, lots: _Lots) -> Style:
-    family = lots.heading if block.role == "heading" else lots.family
-    weight = max(w for w in family.weights if w <= 700) if block.bold else lots.weight
-    if weight not in family.weights:
-        weight = min(family.weights, key=lambda w: abs(w - weight))
-    return Style(family, weight, block.align, block.leading)
+        break
+    return _render(rng, view, written, sky, setter, size, contrast, photographs)
 
 
 def _render(
     rng: np.random.Generator,
     view: View,
     written: Sequence[Written],
-    lots: _Lots,
+    sky: Light,
     setter: Typesetter,
     size: tuple[int, int],
     contrast: float,
     photographs: Sequence[Path],
 ) -> Drawn:
-    medium, sky = view.medium, lots.light
+    medium = view.medium
     sheet = Sheet(rng, view.width, view.height, sky, view.area)
     surface = medium.paint(sheet)
     inked, geometries = covers(setter, written, view)
     if medium.ruled:
-        surfaces.rule(surface.pixels, _baselines(written[0], view), sheet.unit)
+        surfaces.rule(surface.pixels, baselines(written[0], view.height), sheet.unit)
     names, ratios = _choose_inks(rng, surface, view, len(written), contrast)
     for cover, name, text, geometry in zip(inked, names, written, geometries, strict=True):
         _apply(rng, surface.pixels, cover, name, text, geometry, view, sky)
@@ -298,7 +116,7 @@ def _render(
         surface.pixels[:] = textures.shade(surface.pixels, surface.relief)
     for bend in view.chain.bends:
         _shade_bend(surface.pixels, bend, sky)
-    canvas, surroundings, photograph, flat = _ground(rng, view, lots, size, photographs, surface)
+    canvas, surroundings, photograph, flat = _ground(rng, view, sky, size, photographs)
     _place(canvas, surface, view, sky, size, flat)
     canvas = _finish(rng, canvas, sky, medium)
     paragraphs = tuple(
@@ -332,31 +150,6 @@ def _render(
         "fonts": list(dict.fromkeys(t.setting.style.family.name for t in written)),
     }
     return Drawn(canvas, paragraphs, scene, meta)
-
-
-def covers(
-    setter: Typesetter, written: Sequence[Written], view: View, only: int | None = None
-) -> tuple[list[np.ndarray], list[Geometry]]:
-    """How much of each pixel of the sheet each text covers, uint8 (h, w), and where its characters are on it. `only`
-    draws one character of each, by its row."""
-    found: list[np.ndarray] = []
-    geometries = []
-    for start in range(0, len(written), 3):  # three texts a page, each in a channel of its own: they do not overlap
-        page = Page(np.zeros((view.height, view.width, 3), np.uint8))
-        some = written[start : start + 3]
-        for text, channel in zip(some, ((255, 0, 0), (0, 255, 0), (0, 0, 255)), strict=False):
-            geometries.append(setter.draw(page, text.setting, text.x, text.y, channel, only))
-        found += cv2.split(page.pixels())[: len(some)]
-    return found, geometries
-
-
-def _baselines(text: Written, view: View) -> list[float]:
-    """Where a notebook's lines go: under each line of writing, and on at the same pitch above and below it."""
-    draft, scale = text.setting.draft, text.setting.scale
-    first = text.y + float(draft.baselines(text.setting.pieces[0])[0]) * scale + 0.07 * text.setting.size
-    pitch = draft.pitch * scale
-    start = first - pitch * int((first - 0.06 * view.height) / pitch)
-    return list(np.arange(start, view.height * 0.97, pitch))
 
 
 def _choose_inks(
@@ -424,7 +217,7 @@ def _apply(
     pixels[top:bottom, left:right] = part
 
 
-def _shade_bend(pixels: np.ndarray, bend: warp.Bend, sky: Light) -> None:
+def _shade_bend(pixels: np.ndarray, bend: Bend, sky: Light) -> None:
     """Darken what a bend turns away from the light."""
     height, width = pixels.shape[:2]
     length = width if bend.axis == 0 else height
@@ -444,10 +237,9 @@ def _shade_bend(pixels: np.ndarray, bend: warp.Bend, sky: Light) -> None:
 def _ground(
     rng: np.random.Generator,
     view: View,
-    lots: _Lots,
+    sky: Light,
     size: tuple[int, int],
     photographs: Sequence[Path],
-    surface: Surface,
 ) -> tuple[np.ndarray, str | None, str | None, bool]:
     """What is behind the medium: its pixels, how captions call it, the photograph's name, and whether it is a surface
     that takes a contact shadow."""
@@ -460,11 +252,11 @@ def _ground(
         return scenes.photograph(path, rng, width, height), "a photograph", path.name, False
     place = scenes.PLACES[medium.scenes[int(rng.integers(len(medium.scenes)))]]
     if not place.flat:
-        return place.paint(rng, width, height, lots.light), place.name, None, False
+        return place.paint(rng, width, height, sky), place.name, None, False
     corners = view.chain.view.inverse(warp.edge(width, height, 2))
     (left, top), (right, bottom) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
     across, down = int(right - left), int(bottom - top)
-    plane = place.paint(rng, across, down, lots.light)
+    plane = place.paint(rng, across, down, sky)
     chain = Chain((), Homography(view.chain.view.matrix @ warp.translation(left, top)))
     return warp.warp(plane, chain, (0, 0, width, height)), place.name, None, True
 

@@ -73,18 +73,20 @@ def lined(sheet: Sheet) -> Surface:
     names, tones = ("white lined paper", "cream lined paper"), ((248, 247, 243), (246, 239, 222))
     number = sheet.choice(names)
     pixels = _paper(sheet, tones[number], 0.3)
-    margin = round(sheet.area[0] - 3.2 * sheet.unit)
+    left, _, right, _ = sheet.area
+    on_left = left > sheet.width - right  # the wider margin is the one to be bound
+    margin = round(left - 3.2 * sheet.unit if on_left else right + 3.2 * sheet.unit)
     cv2.line(
         pixels, (margin, 0), (margin, sheet.height), (226, 128, 132), max(1, round(sheet.unit * 0.22)), cv2.LINE_AA
     )
-    return Surface(pixels, _holes(sheet, margin), names[number])
+    return Surface(pixels, _holes(sheet, margin / 2 if on_left else (margin + sheet.width) / 2), names[number])
 
 
-def _holes(sheet: Sheet, margin: float) -> np.ndarray:
-    """Three punched holes beside the margin."""
+def _holes(sheet: Sheet, x: float) -> np.ndarray:
+    """Three punched holes below each other."""
     mask = np.full((sheet.height, sheet.width), 255, np.uint8)
     for share in (0.14, 0.5, 0.86):
-        centre = (round(margin * 0.5 * 16), round(sheet.height * share * 16))
+        centre = (round(x * 16), round(sheet.height * share * 16))
         cv2.circle(mask, centre, round(1.7 * sheet.unit * 16), 0, -1, cv2.LINE_AA, 4)
     return mask
 

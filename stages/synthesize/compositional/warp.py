@@ -5,7 +5,6 @@ pixels fetched backward, in one resampling for the whole chain. Coordinates are 
 edges: the centre of the first pixel is at (0.5, 0.5).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 
 _STEP = 4  # pixels: the map between two places where it is computed is a straight line
+_SAMPLES = 6  # places on each side of a box that are looked at where the sheet is bent
 _FAR = 1e5  # pixels beyond the sheet, where a bend goes on straight
 
 
@@ -22,8 +22,6 @@ class Map(Protocol):
     def forward(self, points: np.ndarray) -> np.ndarray: ...
 
     def inverse(self, points: np.ndarray) -> np.ndarray: ...
-
-    def scaled(self, factor: float) -> "Map": ...
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,6 @@ class Homography:
     def inverse(self, points: np.ndarray) -> np.ndarray:
         return _project(np.linalg.inv(self.matrix), points)
 
-    def scaled(self, factor: float) -> "Homography":
-        resize = np.diag([factor, factor, 1.0])
-        return Homography(resize @ self.matrix @ np.linalg.inv(resize))
-
     def then(self, matrix: np.ndarray) -> "Homography":
         """This map, and another one after it."""
         return Homography(matrix @ self.matrix)
@@ -112,9 +106,21 @@ class Chain:
         return points
 
     def quads(self, quads: np.ndarray) -> np.ndarray:
-        """Quadrilaterals, float32 (n, 8), mapped corner by corner."""
-        corners = self.forward(quads.reshape(-1, 2).astype(np.float64))
-        return corners.reshape(-1, 8).astype(np.float32)
+        """Quadrilaterals, float32 (n, 8), clockwise, as they appear: corner by corner. Where the sheet is bent their
+        sides become curves, so each side is moved outwards until all of the curved box lies within."""
+        corners = quads.reshape(-1, 4, 2).astype(np.float64)
+        mapped = self.forward(corners.reshape(-1, 2)).reshape(-1, 4, 2)
+        if self.bends:
+            share = np.linspace(0, 1, _SAMPLES, endpoint=False)[:, None]
+            sides = corners[:, :, None] + share * (np.roll(corners, -1, axis=1) - corners)[:, :, None]
+            mapped = _around(mapped, self.forward(sides.reshape(-1, 2)).reshape(len(corners), -1, 2))
+        return mapped.reshape(-1, 8).astype(np.float32)
+
+    def finer(self, factor: float) -> "Chain":
+        """The chain for the same sheet drawn `factor` times as large, to be seen as large as before."""
+        return Chain(
+            tuple(bend.scaled(factor) for bend in self.bends), self.view.before(np.diag([1 / factor, 1 / factor, 1.0]))
+        )
 
     def least_scale(self, points: np.ndarray) -> float:
         """How many pixels of the picture a pixel of the sheet becomes, in the direction and at the place where it
@@ -135,6 +141,22 @@ class Chain:
 def _project(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     found = points @ matrix[:, :2].T + matrix[:, 2]
     return found[:, :2] / found[:, 2:]
+
+
+def _around(quads: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Quadrilaterals (n, 4, 2) with their sides moved outwards, in parallel, until the points (n, m, 2) lie within."""
+    along = np.roll(quads, -1, axis=1) - quads
+    along /= np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-9)[..., None]
+    out = np.stack([along[..., 1], -along[..., 0]], axis=-1)
+    beyond = np.einsum("nmsk,nsk->nms", points[:, :, None] - quads[:, None], out).max(axis=1).clip(0)
+    # Each corner is where its two sides meet, the one that ends there and the one that begins.
+    before, behind = np.roll(out, 1, axis=1), np.roll(beyond, 1, axis=1)
+    parallel = (before[..., 0] * out[..., 1] - before[..., 1] * out[..., 0]) ** 2 < 1e-6
+    lines = np.stack([before, out], axis=-2)
+    lines[parallel] = np.eye(2)
+    shift = np.linalg.solve(lines, np.stack([behind, beyond], axis=-1)[..., None])[..., 0]
+    shift[parallel] = 0
+    return quads + shift
 
 
 def grid(left: float, top: float, right: float, bottom: float, count: int = 5) -> np.ndarray:
@@ -180,11 +202,11 @@ def into(
 
 
 def edge(width: float, height: float, count: int = 33) -> np.ndarray:
-    """Points all along a sheet's edge, float64 (4 × count, 2)."""
+    """Points all along a sheet's edge, clockwise, float64 (4 × count, 2)."""
     t = np.linspace(0, 1, count)
     zero, one = np.zeros(count), np.ones(count)
-    x = np.concatenate([t, one, t, zero]) * width
-    y = np.concatenate([zero, t, one, t]) * height
+    x = np.concatenate([t, one, 1 - t, zero]) * width
+    y = np.concatenate([zero, t, one, 1 - t]) * height
     return np.stack([x, y], axis=1)
 
 
@@ -218,8 +240,3 @@ def curve(axis: int, length: float, heights: np.ndarray, sight: tuple[float, flo
     least = 0.2 * np.diff(at)
     along = along[0] + np.concatenate([[0.0], np.cumsum(np.maximum(np.diff(along), least))])
     return Bend.of(axis, at, along, heights * sight[1])
-
-
-def flat_through(maps: Sequence[Bend], factor: float) -> tuple[Bend, ...]:
-    """Bends of a sheet, for the same sheet `factor` times as large."""
-    return tuple(bend.scaled(factor) for bend in maps)

@@ -1,0 +1,87 @@
+"""How a medium stands in a picture: its size, its bends, and the camera's view of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stages.synthesize.compositional import props, warp
+from stages.synthesize.compositional.media import Medium
+from stages.synthesize.compositional.warp import Chain
+
+_FINER = 1.12  # the sheet is painted so much finer than it will be seen
+_SLANTED = 7  # degrees: from there on captions say that it is seen at an angle
+
+
+@dataclass(frozen=True)
+class Pose:
+    """What is drawn by lot about a view, all of it independent of the picture's size. `turn` is the share, -1 to 1, of
+    the medium's largest yaw, pitch and roll; `aspect`, `share` and `place` are 0 to 1; `shape` seeds its bends."""
+
+    turn: tuple[float, float, float]
+    aspect: float
+    share: float
+    place: tuple[float, float]
+    shape: int
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Pose":
+        yaw, pitch, roll = rng.uniform(-1, 1, 3).tolist()
+        x, y = rng.uniform(0.3, 0.7, 2).tolist()
+        return cls((yaw, pitch, roll), float(rng.random()), float(rng.random()), (x, y), int(rng.integers(2**31)))
+
+
+@dataclass(frozen=True)
+class View:
+    """A medium as it stands in a picture. Lengths of the sheet are its own pixels: `width` and `height`, and the `area`
+    of its text: left, top, right, bottom. `chain` takes its points to the picture's; `angles` are yaw, pitch and roll
+    in degrees."""
+
+    medium: Medium
+    chain: Chain
+    width: int
+    height: int
+    area: tuple[float, float, float, float]
+    angles: tuple[float, float, float]
+    details: tuple[str, ...]
+
+    @cached_property
+    def least_scale(self) -> float:
+        """How many pixels of the picture a pixel of the sheet becomes, where it becomes fewest."""
+        return self.chain.least_scale(warp.grid(*self.area))
+
+
+def frame(medium: Medium, size: tuple[int, int], pose: Pose, ease: float, mirrored: bool = False) -> View:
+    """The medium in a picture of `size` (width, height), turned and bent by `ease`, 0 to 1, of what was drawn.
+
+    A sheet lies wholly within the picture, so all text does. `mirrored` is for scripts from right to left: the margins
+    change sides.
+    """
+    across, down = size
+    low, high = medium.aspect
+    aspect = float(np.clip(across / down * 1.15 ** (2 * pose.aspect - 1), low, high))
+    height = float(np.sqrt(across * down / aspect))
+    width = height * aspect
+    yaw, pitch, roll = (ease * turn * most for turn, most in zip(pose.turn, medium.angles, strict=True))
+    bends, details = ((), ()) if ease == 0 else medium.shape(np.random.default_rng(pose.shape), width, height)
+    chain = Chain(bends, warp.tilt(width, height, yaw, pitch, roll))
+    share = medium.share[1] - (medium.share[1] - medium.share[0]) * pose.share * ease
+    inset = (1 - share) / 2
+    above, below = (max(inset, room) for room in props.ROOM.get(medium.props, (0.0, 0.0)))
+    target = (across * inset, down * above, across * (1 - inset), down * (1 - below))
+    chain = warp.into(chain, warp.edge(width, height), target, pose.place)
+    factor = chain.mean_scale(warp.grid(0, 0, width, height)) * _FINER
+    chain = chain.finer(factor)
+    width, height = width * factor, height * factor
+    left, top, right, bottom = 0.0, 0.0, width, height
+    if medium.wall:  # goes on to the edges of the picture
+        corners = chain.inverse(warp.edge(across, down, 2))
+        (left, top), (right, bottom) = corners.min(axis=0) - 1, corners.max(axis=0) + 1
+        chain = Chain((), chain.view.before(warp.translation(left, top)))
+    near, over, far, under = medium.margins
+    if mirrored:
+        near, far = far, near
+    area = (width * near - left, height * over - top, width * (1 - far) - left, height * (1 - under) - top)
+    if max(abs(yaw), abs(pitch)) > _SLANTED:
+        details = (*details, "seen at an angle")
+    return View(medium, chain, round(right - left), round(bottom - top), area, (yaw, pitch, roll), details)

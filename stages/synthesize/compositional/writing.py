@@ -1,0 +1,138 @@
+"""The texts of a medium: how long they are, where they go, and what they cover."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fonts.catalog import Family
+from stages.synthesize.compositional.media import Block, Layout, Medium
+from stages.synthesize.compositional.view import View
+from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
+from stages.synthesize.words.supply import Supply
+
+_STRETCH = 1.45  # a text that turned out short is set larger than its block asks for, but no more than so many times
+_ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of the lines' distance included
+_FULL = 0.95  # of a box is what a text is to take
+_HIERARCHY = 1.3  # a heading is at least so many times as large as the text below it
+_GUTTER = 0.06  # of the writable width, between columns that ask for none
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What is drawn by lot about the writing. `length`, 0 to 1: how long the texts are, and so how small."""
+
+    layout: Layout
+    family: Family
+    heading: Family
+    weight: int
+    length: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, medium: Medium, families: Sequence[Family]) -> "Hand":
+        """One of the medium's layouts, and a family of a kind that suits it, or any where there is none."""
+        suited = [family for family in families if family.style in medium.writing] or list(families)
+        family = suited[int(rng.integers(len(suited)))]
+        heading = suited[int(rng.integers(len(suited)))] if rng.random() < 0.3 else family
+        usual = [weight for weight in family.weights if 400 <= weight <= 600] or list(family.weights)
+        layout = medium.layouts[int(rng.integers(len(medium.layouts)))]
+        return cls(layout, family, heading, usual[int(rng.integers(len(usual)))], float(rng.random()))
+
+    def style(self, block: Block) -> Style:
+        family = self.heading if block.role == "heading" else self.family
+        wanted = 700 if block.bold else self.weight
+        return Style(family, min(family.weights, key=lambda w: abs(w - wanted)), block.align, block.leading)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text set at its place on the sheet; x, y is the upper left corner of its box."""
+
+    block: Block
+    setting: Setting
+    x: float
+    y: float
+
+
+def write(
+    view: View, hand: Hand, texts: dict[int, str], setter: Typesetter, supply: Supply, smallest: float, mirrored: bool
+) -> list[Written]:
+    """Set a text for every block of the layout, none smaller in the picture than `smallest` pixels an em.
+
+    `texts` keeps what was drawn from the supply, for another try in another view; `mirrored` columns run from right to
+    left. Raises SampleError when a text cannot be written or does not fit.
+    """
+    left, top, right, bottom = view.area
+    layout, count = hand.layout, len(hand.layout.columns)
+    gutter = (layout.gutter or _GUTTER) * (right - left)
+    width = (right - left - gutter * (count - 1)) / count
+    gap = layout.gap * (bottom - top)
+    side = min(right - left, bottom - top)
+    least = smallest / view.least_scale
+    written: list[Written] = []
+    common = np.inf  # no body text is larger than the one before it
+    for place, column in enumerate(layout.columns):
+        x = left + (count - 1 - place if mirrored else place) * (width + gutter)
+        room = bottom - top - gap * (len(column) - 1)
+        most = common
+        settings: list[Setting] = []
+        for number, block in enumerate(column):
+            height = room / sum(b.role == block.role for b in column[number:])
+            if block.role == "heading":
+                height = min(room, block.share * (bottom - top))
+            low, high = (max(least, share * side) for share in block.size)
+            largest = max(low, min(high * _STRETCH, np.inf if block.role == "heading" else most))
+            key = len(written) + number
+            if key not in texts:
+                texts[key] = _text(supply, block, hand, width * height, low, min(high, largest))
+            setting = setter.fit(texts[key], supply.language, hand.style(block), width, height, low, largest)
+            if block.role == "heading":
+                most = min(most, setting.size / _HIERARCHY)
+            else:
+                most = common = setting.size
+            settings.append(setting)
+            room -= setting.height
+        used = sum(setting.height for setting in settings) + gap * (len(settings) - 1)
+        # A little above the middle, where the eye takes it to be.
+        y = top + (bottom - top - used) * (0.46 if layout.anchor == "middle" else 0)
+        for block, setting in zip(column, settings, strict=True):
+            written.append(Written(block, setting, x, y))
+            y += setting.height + gap
+    return written
+
+
+def _text(supply: Supply, block: Block, hand: Hand, space: float, low: float, high: float) -> str:
+    """A text that fills `space` square pixels at a size between the two."""
+    size = low * (high / low) ** (0.35 + 0.6 * hand.length)
+    least, most = block.characters
+    longest = int(np.clip(_FULL * space / (_ROOM * block.leading * size**2), min(least, 8), most))
+    if block.role == "heading":
+        return supply.heading(longest)
+    return supply.passage(min(least, int(longest * 0.7)), longest)
+
+
+def covers(
+    setter: Typesetter, written: Sequence[Written], view: View, only: int | None = None
+) -> tuple[list[np.ndarray], list[Geometry]]:
+    """How much of each pixel of the sheet each text covers, uint8 (h, w), and where its characters are on it. `only`
+    draws one character of each, by its row."""
+    found: list[np.ndarray] = []
+    geometries = []
+    for start in range(0, len(written), 3):  # three texts a page, each in a channel of its own: they do not overlap
+        page = Page(np.zeros((view.height, view.width, 3), np.uint8))
+        some = written[start : start + 3]
+        for text, channel in zip(some, ((255, 0, 0), (0, 255, 0), (0, 0, 255)), strict=False):
+            geometries.append(setter.draw(page, text.setting, text.x, text.y, channel, only))
+        found += cv2.split(page.pixels())[: len(some)]
+    return found, geometries
+
+
+def baselines(text: Written, height: float) -> list[float]:
+    """Where the lines of a notebook of some height go: under each line of writing, and on at the same distance above
+    and below it."""
+    draft, size = text.setting.draft, text.setting.size
+    first = text.y + float(draft.baselines(text.setting.pieces[0])[0]) * text.setting.scale + 0.07 * size
+    pitch = draft.pitch * text.setting.scale
+    start = first - pitch * int((first - 0.06 * height) / pitch)
+    return list(np.arange(start, height * 0.97, pitch))
