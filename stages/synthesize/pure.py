@@ -4,13 +4,15 @@ The report's first way of synthesis. If one character of one paragraph cannot be
 the page is thrown away whole, with its reason.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import count, pairwise
 
 import cv2
 import numpy as np
 
+from dataengine.errors import SampleError
 from fonts.catalog import Family
 from fonts.coverage import uncovered
 from stages.synthesize import accents, annotation, backgrounds, palette
@@ -29,6 +31,7 @@ _DIGITS = {
     language: str.maketrans("0123456789", digits)
     for language, digits in {"ar": "٠١٢٣٤٥٦٧٨٩", "bn": "০১২৩৪৫৬৭৮৯", "fa": "۰۱۲۳۴۵۶۷۸۹", "hi": "०१२३४५६७८९"}.items()
 }
+_BETWEEN = re.compile(r"\w(?=\s)|[\u3400-\u9fff](?=[\u3040-\u30ff，、。])")  # where a word ends
 _RUBY = 0.3  # of Japanese pages have readings
 
 
@@ -38,8 +41,17 @@ class Text:
 
     part: Part
     content: str
+    language: str
     style: Style
     accents: tuple[Accent, ...]
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A second language on a page: its words, and the families that write it."""
+
+    supply: Supply
+    families: Sequence[Family]
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,10 @@ def brief(
     compositions: Sequence[Composition],
     families: Sequence[Family],
     least_contrast: float,
+    companion: Companion | None = None,
 ) -> Brief:
     """Draw by lot what a page is to be. `families` are those that write the supply's language, `compositions` suit it.
+    With a `companion` every second paragraph is in its language, or a word of it stands in each paragraph.
 
     Raises SampleError for a text that nobody could read or spell.
     """
@@ -81,22 +95,31 @@ def brief(
     with_ruby = supply.language == "ja" and composition.columns == 1 and rng.random() < _RUBY
     taken: list[str] = []
 
+    guest = companion and companion.families[int(rng.integers(len(companion.families)))]
+    in_turn = companion is not None and not composition.vertical and rng.random() < 0.5
+    order = count()
+
     def text(part: Part, number: int) -> Text:
-        content = clean(_words(rng, part, supply, taken))
-        family = heading if part.bold else body
+        words, family = supply, heading if part.bold else body
+        if companion and in_turn and next(order) % 2:
+            words, family = companion.supply, guest
+        content = clean(_words(rng, part, words, taken))
+        chosen = _style(part, family, weight, words.language, composition.vertical, bullet, number)
         marked: tuple[Accent, ...] = ()
-        chosen = _style(part, family, weight, supply.language, composition.vertical, bullet, number)
+        if companion and not in_turn and part.unit == "passage" and not part.marker:
+            content, marked = _with_guest(rng, content, clean(companion.supply.word()), guest)
+            return Text(part, content, words.language, chosen, marked)
         if part.accents:
             marked = accents.choose(
-                rng, content, supply.language, family, chosen.weight, colours, part.accents, least_contrast
+                rng, content, words.language, family, chosen.weight, colours, part.accents, least_contrast
             )
-        elif with_ruby and part.unit == "passage":
+        elif with_ruby and part.unit == "passage" and words.language == "ja":
             marked = accents.ruby(content)
-        return Text(part, content, chosen, marked)
+        return Text(part, content, words.language, chosen, marked)
 
     def texts(parts: Sequence[Part]) -> tuple[Text, ...]:
-        counted = ((part, int(rng.integers(part.count[0], part.count[1] + 1))) for part in parts)
-        return tuple(text(part, number) for part, count in counted for number in range(1, count + 1))
+        many = ((part, int(rng.integers(part.count[0], part.count[1] + 1))) for part in parts)
+        return tuple(text(part, number) for part, most in many for number in range(1, most + 1))
 
     return Brief(supply.language, *size, composition, colours, field, texts(composition.head), texts(composition.story))
 
@@ -123,6 +146,15 @@ def _words(rng: np.random.Generator, part: Part, supply: Supply, taken: list[str
     return found
 
 
+def _with_guest(rng: np.random.Generator, content: str, word: str, family: Family) -> tuple[str, tuple[Accent, ...]]:
+    """A text with a foreign word in brackets after one of its own, in the foreign word's type."""
+    places = [m.end() for m in _BETWEEN.finditer(content)] or [len(content)]
+    place = places[int(rng.integers(len(places)))]
+    start = place + (2 if content[place : place + 1] in ("", " ") else 1)
+    before = " (" if start == place + 2 else "("
+    return f"{content[:place]}{before}{word}){content[place:]}", (Accent(start, start + len(word), family=family),)
+
+
 def _weight(family: Family, wanted: int) -> int:
     return min(family.weights, key=lambda weight: (abs(weight - wanted), weight))
 
@@ -144,7 +176,23 @@ def _style(part: Part, family: Family, weight: int, language: str, vertical: boo
 
 
 def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.Generator) -> Drawn:
-    """Set and draw a page; no type is smaller than `smallest` pixels an em. Raises SampleError when it cannot be."""
+    """Set and draw a page; no type is smaller than `smallest` pixels an em. Raises SampleError when it cannot be.
+
+    Readings are left out where they would be smaller than that.
+    """
+    if any(accent.ruby for text in (*page_brief.head, *page_brief.story) for accent in text.accents):
+        try:
+            return _draw(setter, page_brief, smallest, rng)
+        except SampleError:
+            head, story = (
+                tuple(replace(text, accents=tuple(a for a in text.accents if not a.ruby)) for text in texts)
+                for texts in (page_brief.head, page_brief.story)
+            )
+            page_brief = replace(page_brief, head=head, story=story)
+    return _draw(setter, page_brief, smallest, rng)
+
+
+def _draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.Generator) -> Drawn:
     width, height = page_brief.width, page_brief.height
     composition, colours = page_brief.composition, page_brief.palette
     background = backgrounds.paint(colours, page_brief.field, width, height, rng)
@@ -175,7 +223,13 @@ def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.
         for setting, place, ink in zip(settings, places, inks, strict=True)
     ]
     said = tuple(
-        Said(setting.text, "heading" if text.part.unit == "heading" else "body", ink, setting.style.family.style)
+        Said(
+            setting.text,
+            "heading" if text.part.unit == "heading" else "body",
+            ink,
+            setting.style.family.style,
+            language=None if text.language == page_brief.language else text.language,
+        )
         for text, setting, ink in zip(texts, settings, inks, strict=True)
     )
     details = (page_brief.field,) if page_brief.field else ()
@@ -201,13 +255,12 @@ def _head(setter: Typesetter, page_brief: Brief, smallest: float) -> list[Settin
     available = page_brief.height * (1 - 2 * composition.margins[1]) - gaps
     settings: list[Setting] = []
     for text in page_brief.head:
-        low, high = (max(smallest, share * side) for share in text.part.size)
+        least = 2 * smallest if any(a.ruby for a in text.accents) else smallest
+        low, high = (max(least, share * side) for share in text.part.size)
         if settings and not text.part.bold:
             high = max(low, min(high, settings[0].size / _HIERARCHY))
         height = min(text.part.share * available, available - sum(s.height for s in settings))
-        settings.append(
-            setter.fit(text.content, page_brief.language, text.style, width, height, low, high, text.accents)
-        )
+        settings.append(setter.fit(text.content, text.language, text.style, width, height, low, high, text.accents))
     return settings
 
 
@@ -225,11 +278,13 @@ def _story(setter: Typesetter, page_brief: Brief, frames: Sequence[Frame], small
     if not page_brief.story:
         return Story((), 0.0)
     side = min(page_brief.width, page_brief.height)
-    low, high = (max(smallest, share * side) for share in page_brief.composition.size)
+    # Readings are half as large as what they stand above, and are to be read too.
+    least = 2 * smallest if any(a.ruby for text in page_brief.story for a in text.accents) else smallest
+    low, high = (max(least, share * side) for share in page_brief.composition.size)
     blocks = [
         Block(
             text.content,
-            page_brief.language,
+            text.language,
             text.style,
             _SUBHEADING if text.part.unit == "heading" else 1.0,
             text.part.before,

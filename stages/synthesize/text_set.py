@@ -1,68 +1,46 @@
-"""Text sets: so many pages drawn by a recipe, each from (set, seed, index) alone.
+"""Text sets: so many pictures drawn by a recipe, each from (set, seed, index) alone.
 
-The source `text_set`. Any range of a set gives the same pages as the whole; what cannot be drawn is a failure at its
+The source `text_set`. Any range of a set gives the same pictures as the whole; what cannot be drawn is a failure at its
 index and is never replaced by another draw.
 """
 
+import hashlib
 import io
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from dataengine import config
-from dataengine.config import Config
-from dataengine.errors import SampleError
+from dataengine.config import Config, suggest
+from dataengine.errors import ManifestError, SampleError, StageError
 from dataengine.sample import Failure, Sample, generator, synthetic_id
 from dataengine.stage import GIB, Limits, Piece, Resources
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import caption, pure
+from stages.synthesize import caption, complex, compositional, pure
 from stages.synthesize.composition import COMPOSITIONS
+from stages.synthesize.recipe import Look, Recipe
+from stages.synthesize.scene import Drawn
 from stages.synthesize.typeset import Typesetter
 from stages.synthesize.words import corpus
 from stages.synthesize.words.supply import Supply
 
-Side = Annotated[int, Field(ge=64, le=4096)]
-
-
-class TextSetConfig(Config):
-    """The recipe of a set: `manifests/synth/*.yaml`."""
-
-    name: str
-    seed: int = 0
-    count: int = Field(100, ge=0)
-    languages: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)  # with their weights
-    corpus: str = "udhr"  # or a folder of <language>.txt
-    sizes: list[tuple[Side, Side]] = Field([(768, 768)], min_length=1)  # width and height in pixels
-    compositions: list[str] = []  # by name; all when empty
-    smallest: float = Field(12, ge=4)  # pixels an em
-    contrast: float = Field(4.5, ge=1, le=21)  # the least WCAG ratio of ink and background
-    format: Literal["jpeg", "png"] = "jpeg"
-    quality: int = Field(92, ge=1, le=100)
-    license: str = "public domain text; fonts under OFL-1.1"
-
-    @field_validator("compositions")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        known = [c.name for c in COMPOSITIONS]
-        for name in names:
-            if name not in known:
-                raise ValueError(f"no composition {name!r}{config.suggest(name, known)}")
-        return names
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def _load(value: Any) -> Any:
-    return config.load(TextSetConfig, value) if isinstance(value, str) else value
+    return config.load(Recipe, value) if isinstance(value, str) else value
 
 
 class Params(Config):
     """`set` is a recipe or the path of one; what it says, not where it lies, decides what has to be drawn again."""
 
-    set: Annotated[TextSetConfig, BeforeValidator(_load)]
+    set: Annotated[Recipe, BeforeValidator(_load)]
     count: int | None = Field(None, ge=0)
     start: int = Field(0, ge=0)
     category: str = "synthetic"
@@ -72,30 +50,80 @@ class TextSet:
     """The source `text_set`. The run's seed has no say here: a set carries its own."""
 
     Params = Params
-    version = 4
+    version = 5
     resources = Resources(cpus=1, memory=GIB)
 
     def __init__(self, name: str, seed: int, params: Params) -> None:
         self.name, self.params, self.recipe = name, params, params.set
+        self._looks = self.recipe.looks()
         self._languages = sorted(self.recipe.languages)
-        weights = np.array([self.recipe.languages[language] for language in self._languages])
-        self._weights = weights / weights.sum()
-        names = self.recipe.compositions
-        self._compositions = [c for c in COMPOSITIONS if not names or c.name in names]
 
     def plan(self, limits: Limits) -> Iterator[Piece]:
-        for language in self._languages:  # what is missing is missed now, not on every actor
+        self._check()
+        count = self.recipe.count if self.params.count is None else self.params.count
+        # An image takes at most its pixels, whatever its format; three bytes each is far above what JPEG takes.
+        sizes = [size for look in self._looks for size in look.sizes]
+        largest = max(width * height for width, height in sizes) * 3 + 4096
+        step = max(1, min(limits.samples, limits.bytes // largest))
+        stop = self.params.start + count
+        assets = self._assets()
+        for start in range(self.params.start, stop, step):
+            inputs = min(step, stop - start)
+            yield Piece({"start": start, "count": inputs} | ({"assets": assets} if assets else {}), inputs)
+
+    def _check(self) -> None:
+        """Miss now, and not on every actor, what is missing."""
+        for language in self._languages:
             corpus.load(self.recipe.corpus, language)
             for family in catalog.for_language(language):
                 family.paths()
-        count = self.recipe.count if self.params.count is None else self.params.count
-        # An image takes at most its pixels, whatever its format; three bytes each is far above what JPEG takes.
-        largest = max(width * height for width, height in self.recipe.sizes) * 3 + 4096
-        step = max(1, min(limits.samples, limits.bytes // largest))
-        stop = self.params.start + count
-        for start in range(self.params.start, stop, step):
-            inputs = min(step, stop - start)
-            yield Piece({"start": start, "count": inputs}, inputs)
+        for look in self._looks:
+            if "pure" in look.strategies:
+                for language in self._languages:
+                    if not self._compositions(look, language):
+                        names = ", ".join(look.compositions)
+                        raise ManifestError(f"set {self.recipe.name}: no composition suits {language!r}: {names}")
+            if "compositional" in look.strategies:
+                compositional.choices(look.media, self.recipe.textures)
+            if "complex" in look.strategies:
+                templates = self._templates(look)
+                for width, height in look.sizes:
+                    complex.suiting(templates, width, height)
+        if self.recipe.photographs and not self._photographs:
+            raise StageError(f"{self.recipe.photographs}: no pictures there", "put .jpg, .png or .webp files there")
+
+    def _assets(self) -> str:
+        """A digest of the files that a set draws from, beside what its recipe says; empty when there are none."""
+        recipe, state = self.recipe, hashlib.blake2b(digest_size=16)
+        folders = [f for f in (recipe.photographs, recipe.textures, recipe.template_folder) if f]
+        for folder in folders:
+            for path in sorted(p for p in folder.iterdir() if p.is_file()):
+                state.update(path.name.encode("utf-8", "replace") + b"\0" + path.read_bytes())
+        return state.hexdigest() if folders else ""
+
+    @cached_property
+    def _photographs(self) -> tuple[Path, ...]:
+        folder = self.recipe.photographs
+        if folder is None:
+            return ()
+        if not folder.is_dir():
+            raise StageError(f"{folder}: no such folder", "give a folder of pictures as `photographs`, or leave it out")
+        return tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES))
+
+    def _compositions(self, look: Look, language: str) -> list[pure.Composition]:
+        return [c for c in COMPOSITIONS if (not look.compositions or c.name in look.compositions) and c.suits(language)]
+
+    def _templates(self, look: Look) -> tuple[complex.Template, ...]:
+        known = self._all_templates
+        names = [Path(template.file).stem for template in known]
+        for name in look.templates:
+            if name not in names:
+                raise ManifestError(f"set {self.recipe.name}: no template {name!r}{suggest(name, names)}")
+        return tuple(t for t in known if not look.templates or Path(t.file).stem in look.templates)
+
+    @cached_property
+    def _all_templates(self) -> tuple[complex.Template, ...]:
+        return complex.templates(self.recipe.template_folder)
 
     @cached_property
     def _families(self) -> dict[str, tuple[Family, ...]]:
@@ -108,42 +136,79 @@ class TextSet:
     def produce(self, piece: Piece) -> Iterator[Sample | Failure]:
         start = piece.payload["start"]
         for index in range(start, start + piece.payload["count"]):
-            yield self.page(index)
+            yield self.picture(index)
 
-    def page(self, index: int) -> Sample | Failure:
-        """The page at an index of the set."""
+    def picture(self, index: int) -> Sample | Failure:
+        """The picture at an index of the set."""
         recipe = self.recipe
         uri = f"set://{recipe.name}/{recipe.seed}/{index}"
         rng = generator(recipe.name, recipe.seed, index)
-        language = self._languages[int(rng.choice(len(self._languages), p=self._weights))]
-        size = recipe.sizes[int(rng.integers(len(recipe.sizes)))]
-        brief = pure.brief(
-            rng,
-            supply=Supply(recipe.corpus, language, rng),
-            size=size,
-            compositions=self._compositions,
-            families=self._families[language],
-            least_contrast=recipe.contrast,
-        )
+        band = recipe.band(index)
+        look = self._looks[band]
+        language = _one_of(rng, recipe.languages)
+        strategy = _one_of(rng, look.strategies)
+        size = look.sizes[int(rng.integers(len(look.sizes)))]
         try:
-            drawn = pure.draw(self._setter, brief, recipe.smallest, rng)
+            drawn = self._draw(rng, look, strategy, language, size)
         except SampleError as error:
             return Failure.of(error, source=self.name, uri=uri, stage="synthesize")
+        meta = {"set": recipe.name, "seed": recipe.seed, "index": index, "corpus": recipe.corpus}
+        if recipe.curriculum:
+            meta["band"] = band
         return Sample(
             sample_id=synthetic_id(recipe.name, recipe.seed, index),
             source=self.name,
             uri=uri,
             encoded=encode(drawn.pixels, recipe.format, recipe.quality),
             format=recipe.format,
-            width=brief.width,
-            height=brief.height,
+            width=size[0],
+            height=size[1],
             caption=caption.write(drawn.scene, rng),
             language=language,
             category=self.params.category,
             license=recipe.license,
             text=drawn.paragraphs,
-            meta={**drawn.meta, "set": recipe.name, "seed": recipe.seed, "index": index, "corpus": recipe.corpus},
+            meta={**drawn.meta, **meta},
         )
+
+    def _draw(self, rng: np.random.Generator, look: Look, strategy: str, language: str, size: tuple[int, int]) -> Drawn:
+        recipe, families = self.recipe, self._families[language]
+        supply = Supply(recipe.corpus, language, rng)
+        if strategy == "pure":
+            companion = None
+            if recipe.mixed and rng.random() < recipe.mixed:
+                others = {other: weight for other, weight in recipe.languages.items() if other != language}
+                other = _one_of(rng, others)
+                companion = pure.Companion(Supply(recipe.corpus, other, rng), self._families[other])
+            page = pure.brief(
+                rng,
+                supply=supply,
+                size=size,
+                compositions=self._compositions(look, language),
+                families=families,
+                least_contrast=recipe.contrast,
+                companion=companion,
+            )
+            return pure.draw(self._setter, page, look.smallest, rng)
+        shared = {
+            "setter": self._setter,
+            "supply": supply,
+            "families": families,
+            "size": size,
+            "smallest": look.smallest,
+            "contrast": recipe.contrast,
+        }
+        if strategy == "compositional":
+            return compositional.draw(
+                rng, **shared, media=look.media, photographs=self._photographs, textures=recipe.textures
+            )
+        return complex.draw(rng, **shared, templates=self._templates(look))
+
+
+def _one_of(rng: np.random.Generator, weighted: dict[str, float]) -> str:
+    names = sorted(weighted)
+    weights = np.array([weighted[name] for name in names])
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))]
 
 
 def encode(pixels: np.ndarray, format: str, quality: int) -> bytes:

@@ -3,7 +3,6 @@ import io
 import json
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,8 @@ from dataengine.sample import Failure, Sample, samples_table, synthetic_id
 from dataengine.stage import Limits, Source, find
 from stages.synthesize.composition import COMPOSITIONS
 from stages.synthesize.palette import COLOURS, contrast
-from stages.synthesize.text_set import Params, TextSet, TextSetConfig
+from stages.synthesize.recipe import Recipe
+from stages.synthesize.text_set import Params, TextSet
 
 QUICK = "manifests/synth/quick.yaml"
 
@@ -46,9 +46,9 @@ def test_it_is_a_source_under_its_registered_name():
     assert isinstance(text_set(), Source)
 
 
-def test_the_nine_languages_and_every_composition_appear(pages: list[Sample]):
+def test_the_nine_languages_and_most_compositions_appear(pages: list[Sample]):
     assert {s.language for s in pages} == {"en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th"}
-    assert {s.meta["layout"] for s in pages} == {c.name for c in COMPOSITIONS}
+    assert len({s.meta["layout"] for s in pages}) >= 0.8 * len(COMPOSITIONS)
 
 
 def test_ranges_joined_are_the_whole(pages: list[Sample]):
@@ -63,7 +63,7 @@ def test_another_process_makes_the_same_files(pages: list[Sample]):
     program = (
         "import hashlib; from stages.synthesize.text_set import *;"
         f"s = TextSet('pages', 7, Params.model_validate({{'set': {QUICK!r}}}));"
-        "print(hashlib.blake2b(b''.join(s.page(i).encoded for i in range(19, -1, -1))).hexdigest())"
+        "print(hashlib.blake2b(b''.join(s.picture(i).encoded for i in range(19, -1, -1))).hexdigest())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     backwards = b"".join(s.encoded for s in reversed(pages[:20]))
@@ -84,10 +84,11 @@ def test_a_sample_is_what_it_says(pages: list[Sample]):
 def test_captions_name_everything_and_quote_the_text(pages: list[Sample]):
     for sample in pages:
         caption = sample.caption.lower()
-        assert sample.meta["background"] in caption and sample.meta["ink"] in caption
-        assert sample.meta["layout"] in caption
+        assert sample.meta["background"] in caption and sample.meta["layout"] in caption
+        assert sample.meta["ink"] in caption or sample.meta["accent"] in caption
         for paragraph in sample.text:
-            assert f"“{paragraph.content}”" in sample.caption
+            if paragraph.script != "Hira" or sample.language != "ja":  # readings are not quoted
+                assert f"“{paragraph.content}”" in sample.caption
 
 
 def test_annotations_spell_the_paragraphs_inside_the_picture(pages: list[Sample]):
@@ -96,7 +97,7 @@ def test_annotations_spell_the_paragraphs_inside_the_picture(pages: list[Sample]
         for paragraph in sample.text:
             letters = "".join(paragraph.content.split())
             for spans in (paragraph.lines, paragraph.words, paragraph.characters):
-                assert "".join("".join(spans.texts).split()) == letters
+                assert "".join("".join(spans.texts).replace("\u00ad", "").split()) == letters
                 corners = spans.quads.reshape(-1, 2)
                 assert (corners >= 0).all() and (corners <= [sample.width, sample.height]).all()
             assert paragraph.size >= 14
@@ -112,25 +113,19 @@ def test_annotations_spell_the_paragraphs_inside_the_picture(pages: list[Sample]
         assert sample.text[-1].script == scripts.get(sample.language, sample.text[-1].script)
 
 
-def test_paragraphs_do_not_overlap(pages: list[Sample]):
-    for sample in pages:
-        spans = [p.lines.quads.reshape(-1, 2)[:, 1] for p in sample.text]
-        for above, below in pairwise(spans):
-            assert above.max() <= below.min()
-
-
 def test_ink_and_background_reach_the_contrast_in_the_picture(pages: list[Sample]):
     for sample in pages:
-        assert sample.meta["contrast"] >= 4.5
+        assert min(sample.meta["contrast"]) >= 4.5
         pixels = np.asarray(Image.open(io.BytesIO(sample.encoded)))
         largest = max(sample.text, key=lambda p: p.size)
         box = largest.lines.quads.reshape(-1, 2)
         (left, top), (right, bottom) = box.min(axis=0).astype(int), box.max(axis=0).astype(int)
         inside = pixels[top:bottom, left:right].reshape(-1, 3).astype(int)
-        ink = np.array(COLOURS[sample.meta["ink"]])
-        nearest = inside[np.abs(inside - ink).sum(axis=1).argmin()]
+        inks = np.array([COLOURS[sample.meta["ink"]], COLOURS[sample.meta["accent"]]])
+        distance = np.abs(inside[:, None] - inks).sum(axis=2)
+        assert distance.min() < 60
+        ink = inks[np.unravel_index(distance.argmin(), distance.shape)[1]]
         ground = pixels[:6].reshape(-1, 3).mean(axis=0).round().astype(int)
-        assert np.abs(nearest - ink).max() < 60
         assert contrast(tuple(ink.tolist()), tuple(ground.tolist())) > 4.2
 
 
@@ -169,6 +164,19 @@ def test_a_page_that_cannot_be_written_is_a_failure_with_its_reason(tmp_path: Pa
     assert [f.uri for f in found] == [f"set://t/0/{i}" for i in range(5)]
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategies": {"complex": 1}, "templates": ["menuu"]}, "no template 'menuu'; did you mean 'menu'"),
+        ({"strategies": {"compositional": 1}, "media": ["a chalkbord"]}, "chalkbord"),
+        ({"compositions": ["a verse in vertical lines"]}, "no composition suits 'en'"),
+    ],
+)
+def test_what_a_set_names_and_nobody_has_is_refused_at_once(changes: dict, message: str):
+    with pytest.raises((StageError, ManifestError), match=message):
+        list(TextSet("pages", 0, Params(set=recipe(**changes), count=1)).plan(Limits()))
+
+
 def test_a_set_is_the_same_by_path_and_inline():
     by_path = Params.model_validate({"set": QUICK})
     inline = Params.model_validate({"set": config.read_yaml(QUICK)})
@@ -182,6 +190,60 @@ def test_a_misspelt_key_of_a_set_is_named_with_what_was_meant(tmp_path: Path):
         Params.model_validate({"set": str(path)})
 
 
+def test_a_picture_of_every_strategy_comes_by_its_weight():
+    strategies = {"pure": 1, "compositional": 1, "complex": 1}
+    source = TextSet("pages", 0, Params(set=recipe(strategies=strategies, sizes=[[512, 512]], smallest=9), count=18))
+    found = [s for s in _produce(source) if isinstance(s, Sample)]
+    assert {s.meta["strategy"] for s in found} == set(strategies) and len(found) >= 14
+    for sample in found:
+        assert sample.text and sample.caption
+        for paragraph in sample.text:
+            corners = paragraph.characters.quads.reshape(-1, 2)
+            assert (corners >= 0).all() and (corners <= 512).all()
+
+
+CURRICULUM = [
+    {"until": 0.25, "compositions": ["a single character"]},
+    {"until": 0.5, "compositions": ["a single word"], "sizes": [[320, 200]]},
+    {"until": 1.0, "compositions": ["a book page"]},
+]
+
+
+def test_a_curriculum_goes_from_one_band_to_the_next():
+    found = _produce(TextSet("pages", 0, Params(set=recipe(curriculum=CURRICULUM, count=16))))
+    assert [s.meta["band"] for s in found] == [0] * 4 + [1] * 4 + [2] * 8
+    assert [s.meta["layout"] for s in found] == ["a single character"] * 4 + ["a single word"] * 4 + ["a book page"] * 8
+    assert {(s.width, s.height) for s in found[4:8]} == {(320, 200)} and found[0].width == 400
+    tail = _produce(TextSet("pages", 0, Params(set=recipe(curriculum=CURRICULUM, count=16), start=6, count=4)))
+    assert [s.encoded for s in tail] == [s.encoded for s in found[6:10]]
+
+
+def test_a_mixed_set_writes_two_languages_on_a_page():
+    mixed = recipe(languages={"en": 1, "ar": 1, "ja": 1}, mixed=1.0, sizes=[[512, 512]])
+    found = [s for s in _produce(TextSet("pages", 0, Params(set=mixed, count=30))) if isinstance(s, Sample)]
+    languages = [{p.language for p in s.text} for s in found]
+    assert sum(len(spoken) == 2 for spoken in languages) >= 4
+    inline = [s for s in found if len({p.language for p in s.text}) == 1 and "(" in s.text[-1].content]
+    assert inline
+    assert all(s.language in spoken for s, spoken in zip(found, languages, strict=True))
+
+
+def test_photographs_stand_behind_media_and_decide_what_stands(tmp_path: Path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    changes = {"strategies": {"compositional": 1}, "photographs": str(folder), "sizes": [[320, 320]], "smallest": 8}
+    source = TextSet("pages", 0, Params(set=recipe(**changes), count=4))
+    with pytest.raises(StageError, match="no pictures there"):
+        list(source.plan(Limits()))
+    Image.new("RGB", (400, 300), (200, 30, 30)).save(folder / "red.png")
+    source = TextSet("pages", 0, Params(set=recipe(**changes), count=4))
+    (before,) = source.plan(Limits())
+    assert any(s.meta.get("photograph") for s in _produce(source) if isinstance(s, Sample))
+    Image.new("RGB", (400, 300), (30, 200, 30)).save(folder / "red.png")
+    (after,) = source.plan(Limits())
+    assert before.payload != after.payload
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -191,8 +253,13 @@ def test_a_misspelt_key_of_a_set_is_named_with_what_was_meant(tmp_path: Path):
         {"compositions": ["a bok page"]},
         {"quality": 0},
         {"format": "gif"},
+        {"strategies": {}},
+        {"strategies": {"pur": 1}},
+        {"mixed": 0.5},
+        {"curriculum": [{"until": 0.5}]},
+        {"curriculum": [{"until": 0.5}, {"until": 0.4}, {"until": 1}]},
     ],
 )
 def test_a_set_that_cannot_be_drawn_is_refused(changes: dict):
     with pytest.raises(ValidationError):
-        TextSetConfig.model_validate(recipe(**changes))
+        Recipe.model_validate(recipe(**changes))

@@ -1,0 +1,83 @@
+"""What a text set is to be: the recipe in `manifests/synth/*.yaml`."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from dataengine import config
+from dataengine.config import Config
+from stages.synthesize.composition import COMPOSITIONS
+
+Side = Annotated[int, Field(ge=64, le=4096)]
+Weight = Annotated[float, Field(gt=0)]
+Strategy = Literal["pure", "compositional", "complex"]
+
+
+class Look(Config):
+    """How pictures are drawn. Lists of names mean all when they are empty."""
+
+    strategies: dict[Strategy, Weight] = Field({"pure": 1.0}, min_length=1)  # with their weights
+    compositions: list[str] = []  # of pure rendering
+    media: list[str] = []  # of compositional rendering
+    templates: list[str] = []  # of complex rendering, by file name
+    sizes: list[tuple[Side, Side]] = Field([(768, 768)], min_length=1)  # width and height in pixels
+    smallest: float = Field(12, ge=4)  # pixels an em
+
+    @field_validator("compositions")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        known = [c.name for c in COMPOSITIONS]
+        for name in names:
+            if name not in known:
+                raise ValueError(f"no composition {name!r}{config.suggest(name, known)}")
+        return names
+
+
+class Band(Look):
+    """A stretch of a curriculum, up to the share `until` of the set's pictures. What it leaves out is the set's."""
+
+    until: float = Field(gt=0, le=1)
+
+
+class Recipe(Look):
+    """A text set. Picture `i` depends on what stands here and on `i`, and on nothing else."""
+
+    name: str
+    seed: int = 0
+    count: int = Field(100, ge=0)
+    languages: dict[str, Weight] = Field(min_length=1)  # with their weights
+    mixed: float = Field(0, ge=0, le=1)  # how often a second language stands on a pure page
+    corpus: str = "udhr"  # or a folder of <language>.txt
+    curriculum: list[Band] = []
+    template_folder: Path | None = None  # a folder of one's own templates, *.yaml and *.pptx
+    photographs: Path | None = None  # a folder of pictures to stand behind media; painted scenes without
+    textures: Path | None = None  # a folder of pictures of surfaces to write on
+    contrast: float = Field(4.5, ge=1, le=21)  # the least WCAG ratio of ink and background
+    captions: Literal["en", "own", "mixed"] = "en"
+    format: Literal["jpeg", "png"] = "jpeg"
+    quality: int = Field(92, ge=1, le=100)
+    license: str = "public domain text; fonts under OFL-1.1"
+
+    @model_validator(mode="after")
+    def _whole_curriculum(self) -> Self:
+        ends = [band.until for band in self.curriculum]
+        if ends and (ends != sorted(set(ends)) or ends[-1] != 1):
+            raise ValueError("curriculum: each band's `until` must be above the one before, and the last one 1")
+        if self.mixed and len(self.languages) < 2:
+            raise ValueError("mixed: it needs two languages")
+        return self
+
+    def looks(self) -> list[Look]:
+        """Every look that a picture of the set may have."""
+        return [self.look(index) for index in range(len(self.curriculum))] if self.curriculum else [self]
+
+    def look(self, band: int) -> Look:
+        """The look of a band: what it says, and the set's own for what it leaves out."""
+        given = self.curriculum[band].model_dump(exclude_unset=True, exclude={"until"})
+        return Look(**{**self.model_dump(include=set(Look.model_fields)), **given})
+
+    def band(self, index: int) -> int:
+        """The number of the band that a picture is in; 0 without a curriculum."""
+        place = (index + 0.5) / max(1, self.count)
+        return next((n for n, band in enumerate(self.curriculum) if place < band.until), len(self.curriculum) - 1)
