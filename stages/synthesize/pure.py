@@ -235,7 +235,6 @@ def _draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random
     details = (page_brief.field,) if page_brief.field else ()
     scene = Scene("pure", composition.name, page_brief.language, colours.background, said, details=details)
     meta = {
-        "strategy": "pure",
         "layout": composition.name,
         "background": colours.background,
         "texture": page_brief.field,

@@ -152,7 +152,7 @@ class TextSet:
             drawn = self._draw(rng, look, strategy, language, size)
         except SampleError as error:
             return Failure.of(error, source=self.name, uri=uri, stage="synthesize")
-        meta = {"set": recipe.name, "seed": recipe.seed, "index": index, "corpus": recipe.corpus}
+        meta = {"strategy": strategy, "set": recipe.name, "seed": recipe.seed, "index": index, "corpus": recipe.corpus}
         if recipe.curriculum:
             meta["band"] = band
         return Sample(
