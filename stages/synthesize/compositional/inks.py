@@ -50,7 +50,8 @@ def _small(size: float) -> float:
 def print_(surface: np.ndarray, mark: Mark) -> None:
     """Printer's or pen ink: soaks in a little, and lets a trace of the paper through."""
     cover = cv2.addWeighted(mark.cover, 0.8, cv2.blur(mark.cover, (3, 3)), 0.2, 0) if mark.size > 18 else mark.cover
-    _lay(surface, _broken(cover, mark.window.of("grain"), 0.86, 0.42), mark.colour)
+    least = 0.86 + 0.1 * (1 - _small(mark.size))
+    _lay(surface, _broken(cover, mark.window.of("grain"), least, 0.42), mark.colour)
 
 
 def marker(surface: np.ndarray, mark: Mark) -> None:
@@ -61,7 +62,8 @@ def marker(surface: np.ndarray, mark: Mark) -> None:
 def chalk(surface: np.ndarray, mark: Mark) -> None:
     """Chalk: dust that stays on the grain's ridges, and a faint haze about each stroke."""
     small = _small(mark.size)
-    cover = _broken(mark.cover, mark.window.of("grain"), 0.3 + 0.5 * small, 0.44)
+    grain = mark.window.of("grain", float(np.clip(mark.size / 44, 1, 2.4)))
+    cover = _broken(mark.cover, grain, 0.42 + 0.42 * small, 0.42)
     haze = cv2.blur(mark.cover, (9, 9))
     cover = cv2.max(cover, cv2.convertScaleAbs(haze, alpha=0.1))
     _lay(surface, cover, mark.colour)

@@ -1,11 +1,12 @@
 """A user's own pictures: photographs to stand before, textures to write on."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from dataengine.errors import StageError
 
@@ -17,18 +18,17 @@ _ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 def load(path: Path) -> np.ndarray:
     """A picture as RGB uint8 (h, w, 3). Raises StageError when it is none."""
     try:
-        encoded = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise StageError(f"{path} cannot be read: {error.strerror}", "mend the path or take it off the list") from None
-    found = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if len(encoded) else None
-    if found is None:
-        raise StageError(f"{path} is not a picture that can be decoded", "take it off the list")
+        with Image.open(path) as opened:
+            opened.draft("RGB", (_LARGEST, _LARGEST))
+            upright = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise StageError(f"{path} is not a picture that can be read: {error}", "take it off the list") from None
+    found = np.asarray(upright)
     scale = _LARGEST / max(found.shape[:2])
-    if scale < 1:
-        found = cv2.resize(found, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
+    return cv2.resize(found, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else found
 
 
+@cache
 def listed(folder: Path) -> Sequence[Path]:
     """The pictures of a folder, by name. Raises StageError when there are none."""
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS) if folder.is_dir() else []

@@ -1,84 +1,105 @@
 """What holds a medium up, drawn behind it: posts, a stand, ropes, cords. They follow the medium's perspective."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from stages.synthesize.compositional.light import Light
+from stages.synthesize.compositional.surfaces import wood
+from stages.synthesize.compositional.textures import Window
 from stages.synthesize.compositional.warp import Chain
 
-Prop = Callable[[np.ndarray, Chain, float, float, Light], None]
+
+@dataclass(frozen=True)
+class Behind:
+    """Where a prop is drawn: the picture, the view of the medium and its size, chance and the light."""
+
+    canvas: np.ndarray
+    chain: Chain
+    width: float
+    height: float
+    rng: np.random.Generator
+    light: Light
+
+    def at(self, *places: tuple[float, float]) -> np.ndarray:
+        """Places on the medium, as shares of its width and height, in the picture: (n, 2)."""
+        return self.chain.forward(np.array(places) * [self.width, self.height])
 
 
-def _posts(canvas: np.ndarray, chain: Chain, width: float, height: float, light: Light) -> None:
+@dataclass(frozen=True)
+class Prop:
+    """`above` and `below`: the share of the picture's height it needs; `low`: the medium stands as low as it can."""
+
+    draw: Callable[[Behind], None]
+    above: float = 0.0
+    below: float = 0.0
+    low: bool = False
+
+
+def _posts(scene: Behind) -> None:
     """Two steel posts from the medium's lower part to the ground."""
-    bottom = canvas.shape[0]
-    thick = 0.028 * width
     for share in (0.24, 0.76):
-        ends = chain.forward(np.array([[width * share - thick, height * 0.9], [width * share + thick, height * 0.9]]))
-        (x0, y0), (x1, y1) = ends
-        steps = 9
-        for i in range(steps):  # a round post: brighter towards the light
-            t = (i + 0.5) / steps
-            level = 46 + 74 * np.exp(-(((t - 0.5 - 0.22 * light.direction[0]) / 0.28) ** 2))
-            xs = x0 + (x1 - x0) * np.array([i / steps, (i + 1.15) / steps])
-            ys = y0 + (y1 - y0) * np.array([i / steps, (i + 1) / steps])
-            shape = np.array([[xs[0], ys[0]], [xs[1], ys[1]], [xs[1], bottom + 2], [xs[0], bottom + 2]])
-            _fill(canvas, shape, (level, level * 1.02, level * 1.06))
+        left, right = scene.at((share - 0.028, 0.9), (share + 0.028, 0.9))
+        _round(scene, left, right, scene.canvas.shape[0] + 2, 84)
 
 
-def _stand(canvas: np.ndarray, chain: Chain, width: float, height: float, light: Light) -> None:
-    """A monitor's neck and foot, and the foot's shadow on the desk."""
-    (x0, y0), (x1, y1) = chain.forward(np.array([[width * 0.455, height * 0.96], [width * 0.545, height * 0.96]]))
-    rows = canvas.shape[0]
-    base = min(rows * 0.955, max(y0, y1) + 0.13 * abs(x1 - x0) / 0.09)
-    middle, half = (x0 + x1) / 2, (x1 - x0) / 2
-    left, right = round(middle - half * 4.4), round(middle + half * 4.4)
-    top, bottom = max(0, round(base - half * 1.2)), min(rows, round(base + half * 1.8))
-    part = canvas[top:bottom, max(0, left) : right]
-    shadow = np.zeros(part.shape[:2], np.uint8)
-    centre = (round(middle - max(0, left) - half * 0.5 * light.direction[0]), round(base - top + half * 0.15))
-    cv2.ellipse(shadow, centre, (round(half * 3), round(half * 0.55)), 0, 0, 360, 130, -1, cv2.LINE_AA)
+def _round(scene: Behind, left: np.ndarray, right: np.ndarray, bottom: float, tone: float) -> None:
+    """An upright pipe below two places, brightest where it faces the light."""
+    steps = 15
+    for step in range(steps):
+        share = (step + 0.5) / steps
+        level = tone * (0.5 + 0.85 * np.exp(-(((share - 0.5 - 0.22 * scene.light.direction[0]) / 0.28) ** 2)))
+        (x0, y0), (x1, y1) = left + (right - left) * step / steps, right  # the next strip covers the rest of it
+        strip = np.array([[x0, y0], [x1, y1], [x1, bottom], [x0, bottom]])
+        _fill(scene.canvas, strip, (level, level * 1.01, level * 1.04))
+
+
+def _stand(scene: Behind) -> None:
+    """A desk, and a monitor's neck and foot on it."""
+    canvas, light = scene.canvas, scene.light
+    rows, columns = canvas.shape[:2]
+    left, right = scene.at((0.455, 0.96), (0.545, 0.96))
+    middle, half = (left[0] + right[0]) / 2, (right[0] - left[0]) / 2
+    base = min(rows - half * 0.8, max(left[1], right[1]) + 2.7 * half)
+    edge = round(base - half * 1.5)
+    kind = ("light wood", "oak wood", "dark wood")[int(scene.rng.integers(3))]
+    top = wood(Window(scene.rng, columns, rows - edge), kind, "wood", 1.2)
+    level = np.linspace(0.7, 1.08, rows - edge)[:, None, None]
+    canvas[edge:] = np.clip(top * level, 0, 255).astype(np.uint8)
+    seam = slice(max(0, edge - 6), edge + 6)
+    canvas[seam] = cv2.blur(canvas[seam], (1, 7))
+    shadow = np.zeros((rows - edge, columns), np.uint8)
+    centre = (round(middle - half * 0.6 * light.direction[0]), round(base - edge + half * 0.1))
+    cv2.ellipse(shadow, centre, (round(half * 3.1), round(half * 0.6)), 0, 0, 360, 150, -1, cv2.LINE_AA)
+    cv2.ellipse(shadow, (centre[0], 0), (round(half * 9), round(half * 1.1)), 0, 0, 360, 70, -1, cv2.LINE_AA)
     shadow = cv2.GaussianBlur(shadow, (0, 0), max(1.0, half * 0.25))
+    part = canvas[edge:]
     cv2.multiply(part, cv2.cvtColor(cv2.bitwise_not(shadow), cv2.COLOR_GRAY2RGB), part, scale=1 / 255)
-    for i in range(9):
-        t = (i + 0.5) / 9
-        level = 52 + 60 * np.exp(-(((t - 0.5 - 0.2 * light.direction[0]) / 0.3) ** 2))
-        a, b = x0 + (x1 - x0) * i / 9, x0 + (x1 - x0) * (i + 1.15) / 9
-        _fill(canvas, np.array([[a, y0], [b, y1], [b, base], [a, base]]), (level, level, level * 1.03))
-    for drop, tone in ((half * 0.14, 40), (0, 92)):
-        centre16 = (round(middle * 16), round((base + drop) * 16))
-        cv2.ellipse(
-            canvas,
-            centre16,
-            (round(half * 2.7 * 16), round(half * 0.42 * 16)),
-            0,
-            0,
-            360,
-            (tone,) * 3,
-            -1,
-            cv2.LINE_AA,
-            4,
-        )
+    _round(scene, left, right, base, 88)
+    for drop, tone in ((half * 0.14, 36), (0, 104)):
+        at, axes = (round(middle * 16), round((base + drop) * 16)), (round(half * 2.7 * 16), round(half * 0.42 * 16))
+        cv2.ellipse(canvas, at, axes, 0, 0, 360, (tone,) * 3, -1, cv2.LINE_AA, 4)
+    _round(scene, np.array([left[0], base - half]), np.array([right[0], base - half]), base, 88)
 
 
-def _ropes(canvas: np.ndarray, chain: Chain, width: float, height: float, light: Light) -> None:
-    """Two ropes up to one nail above the picture's upper edge."""
-    ends = chain.forward(np.array([[width * 0.12, height * 0.03], [width * 0.88, height * 0.03]]))
+def _ropes(scene: Behind) -> None:
+    """Two ropes up to one nail."""
+    ends = scene.at((0.12, 0.03), (0.88, 0.03))
     nail = np.array([ends[:, 0].mean(), ends[:, 1].min() - 0.32 * abs(ends[1, 0] - ends[0, 0])])
     for end in ends:
-        _rope(canvas, end, nail, max(2.0, width * 0.008), light)
+        _rope(scene.canvas, end, nail, max(2.0, scene.width * 0.008), scene.light)
 
 
-def _cords(canvas: np.ndarray, chain: Chain, width: float, height: float, light: Light) -> None:
+def _cords(scene: Behind) -> None:
     """A cord from each corner outwards."""
-    places = np.array([[0.02, 0.045], [0.98, 0.045], [0.02, 0.955], [0.98, 0.955]]) * [width, height]
-    ends = chain.forward(places)
+    ends = scene.at((0.02, 0.045), (0.98, 0.045), (0.02, 0.955), (0.98, 0.955))
     middle = ends.mean(axis=0)
     for end in ends:
         away = (end - middle) * [1.0, 0.55]
-        _rope(canvas, end, end + away / np.hypot(*away) * canvas.shape[1], max(1.6, width * 0.005), light)
+        far = end + away / np.hypot(*away) * scene.canvas.shape[1]
+        _rope(scene.canvas, end, far, max(1.6, scene.width * 0.005), scene.light)
 
 
 def _rope(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, thick: float, light: Light) -> None:
@@ -98,11 +119,9 @@ def _fill(canvas: np.ndarray, corners: np.ndarray, tone: tuple[float, float, flo
     cv2.fillConvexPoly(canvas, np.rint((corners - 0.5) * 16).astype(np.int32), tone, cv2.LINE_AA, 4)
 
 
-PROPS: dict[str, Prop] = {"posts": _posts, "stand": _stand, "ropes": _ropes, "cords": _cords}
-# How much of the picture's height they need above and below the medium.
-ROOM: dict[str, tuple[float, float]] = {
-    "posts": (0.03, 0.2),
-    "stand": (0.03, 0.17),
-    "ropes": (0.1, 0.03),
-    "cords": (0.0, 0.0),
+PROPS: dict[str, Prop] = {
+    "posts": Prop(_posts, above=0.03, below=0.2),
+    "stand": Prop(_stand, above=0.03, below=0.17, low=True),
+    "ropes": Prop(_ropes, above=0.1),
+    "cords": Prop(_cords),
 }

@@ -22,6 +22,7 @@ from stages.synthesize.compositional import light, media, pictures, props, scene
 from stages.synthesize.compositional.inks import Mark
 from stages.synthesize.compositional.light import Light
 from stages.synthesize.compositional.media import Medium
+from stages.synthesize.compositional.props import Behind
 from stages.synthesize.compositional.surfaces import Sheet, Surface
 from stages.synthesize.compositional.textures import Window
 from stages.synthesize.compositional.view import Pose, View, frame
@@ -117,7 +118,7 @@ def _render(
     for bend in view.chain.bends:
         _shade_bend(surface.pixels, bend, sky)
     canvas, surroundings, photograph, flat = _ground(rng, view, sky, size, photographs)
-    _place(canvas, surface, view, sky, size, flat)
+    _place(rng, canvas, surface, view, sky, flat)
     canvas = _finish(rng, canvas, sky, medium)
     paragraphs = tuple(
         _paragraph(text.setting, geometry, view.chain, order)
@@ -261,9 +262,9 @@ def _ground(
     return warp.warp(plane, chain, (0, 0, width, height)), place.name, None, True
 
 
-def _place(canvas: np.ndarray, surface: Surface, view: View, sky: Light, size: tuple[int, int], flat: bool) -> None:
+def _place(rng: np.random.Generator, canvas: np.ndarray, surface: Surface, view: View, sky: Light, flat: bool) -> None:
     """Lay the sheet into the picture, in place: what holds it, its shadow, and itself."""
-    width, height = size
+    height, width = canvas.shape[:2]
     edge = view.chain.forward(warp.edge(view.width, view.height))
     low = np.maximum(0, np.floor(edge.min(axis=0)) - 2).astype(int)
     high = np.minimum([width, height], np.ceil(edge.max(axis=0)) + 2).astype(int)
@@ -280,10 +281,10 @@ def _place(canvas: np.ndarray, surface: Surface, view: View, sky: Light, size: t
     seen = warp.warp(sheet, view.chain, window)
     alpha = cv2.extractChannel(seen, 3)
     if view.medium.props:
-        props.PROPS[view.medium.props](canvas, view.chain, view.width, view.height, sky)
+        props.PROPS[view.medium.props].draw(Behind(canvas, view.chain, view.width, view.height, rng, sky))
     if view.medium.lift:
-        lift = view.medium.lift * min(size) * (1.0 if flat else 2.2)
-        light.cast(canvas, alpha, window, sky, lift, 0.62 if flat else 0.42)
+        lift = view.medium.lift * min(width, height) * (1.0 if flat else 2.4)
+        light.cast(canvas, alpha, window, sky, lift, 0.62 if flat else 0.3)
     part = canvas[window[1] : window[3], window[0] : window[2]]
     behind = cv2.multiply(part, cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB), scale=1 / 255)
     cv2.add(behind, cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), part)
@@ -309,7 +310,7 @@ def _paragraph(setting: Setting, geometry: Geometry, chain: Chain, order: int) -
         language=setting.language,
         script=_script(setting.text),
         font=f"{setting.style.family.name} {setting.style.weight}",
-        size=round(setting.size * chain.mean_scale(corners), 2),
+        size=round(float(setting.size) * chain.mean_scale(corners), 2),
         order=order,
         lines=lines,
         words=words,

@@ -215,41 +215,15 @@ def _tone_table(tone: Colour) -> np.ndarray:
 
 
 def _skyline(rng: np.random.Generator, pixels: np.ndarray, haze: Colour) -> None:
-    """Roofs and trees along the lower edge, paler the farther they are."""
+    """Hills and trees along the lower edge, paler the farther they are."""
     height, width = pixels.shape[:2]
-    for distance, top in ((0.45, 0.74), (0.2, 0.84)):
-        tone = [int(c * distance + d * (1 - distance)) for c, d in zip(haze, (40, 46, 50), strict=True)]
-        x = 0
-        while x < width:
-            step = int(rng.uniform(0.05, 0.16) * width)
-            y = int((top + rng.uniform(-0.05, 0.06)) * height)
-            if rng.random() < 0.35:
-                cv2.ellipse(
-                    pixels,
-                    (x + step // 2, height),
-                    (step, height - y),
-                    0,
-                    0,
-                    360,
-                    (tone[0] - 6, tone[1] + 4, tone[2] - 10),
-                    -1,
-                )
-            else:
-                cv2.rectangle(pixels, (x, y), (x + step, height), tone, -1)
-            x += step
-
-
-def _desk(rng: np.random.Generator, width: int, height: int, light: Light) -> np.ndarray:
-    """A wall out of focus above, the top of a desk below."""
-    pixels = _office(rng, width, height, light)
-    edge = round(height * 0.84)
-    kind = ("light wood", "oak wood", "dark wood")[int(rng.integers(3))]
-    top = wood(Window(rng, width, height - edge), kind, "wood", 1.2)
-    level = np.linspace(0.72, 1.1, height - edge)[:, None, None]
-    pixels[edge:] = np.clip(top * level, 0, 255).astype(np.uint8)
-    seam = pixels[edge - 4 : edge + 4]
-    seam[:] = cv2.blur(pixels[edge - 8 : edge + 8], (1, 7))[4:12]
-    return pixels
+    for distance, top, zoom in ((0.6, 0.8, 3.0), (0.25, 0.87, 1.2)):
+        tone = [int(c * distance + d * (1 - distance)) for c, d in zip(haze, (38, 50, 42), strict=True)]
+        roughness = Window(rng, width, 2).of("plaster", zoom)[0].astype(np.float32) - 128
+        rise = cv2.GaussianBlur(roughness[None], (0, 0), 2 * zoom)[0] * 0.0011
+        outline = np.stack([np.arange(width), (top - rise) * height], axis=1)
+        corners = [[width, height], [0, height]]
+        cv2.fillPoly(pixels, [np.rint(np.concatenate([outline, corners])).astype(np.int32)], tone, cv2.LINE_AA)
 
 
 PLACES: dict[str, Place] = {
@@ -278,6 +252,6 @@ PLACES: dict[str, Place] = {
             _sky([(44, 52, 104), (150, 92, 120), (244, 164, 108), (252, 210, 150)], ((255, 190, 160), 0.5)),
             flat=False,
         ),
-        Place("a desk in an office", _desk, flat=False),
+        Place("a desk in an office", _office, flat=False),
     )
 }

@@ -309,7 +309,10 @@ def chalkboard(sheet: Sheet) -> Surface:
     dusty = (red + 26, green + 26, blue + 26)
     slate = colour(texture, (base, base, dusty, (red + 44, green + 44, blue + 44)))
     frame = _frame(sheet, 4.2, wood(sheet.window(), ("oak wood", "light wood", "dark wood")[sheet.choice("123")]))
-    return Surface(_framed(sheet, 4.2, frame, slate, 0.45), None, names[number])
+    pixels = _framed(sheet, 4.2, frame, slate, 0.45)
+    tones_of = ((244, 243, 238), (246, 232, 150), (240, 176, 186), (150, 196, 226))
+    _ledge(pixels, sheet, 4.2, [(tones_of[sheet.choice(tones_of)], 4.0, 0.9) for _ in range(sheet.choice("1234"))])
+    return Surface(pixels, None, names[number])
 
 
 def whiteboard(sheet: Sheet) -> Surface:
@@ -319,7 +322,33 @@ def whiteboard(sheet: Sheet) -> Surface:
     _sheen(white, sheet, 0.1)
     metal_ = colour(mix((sheet.window().of("brushed"), 0.4)), ((120, 124, 128), (188, 192, 196), (226, 230, 232)))
     frame = _frame(sheet, 2.2, metal_)
-    return Surface(_framed(sheet, 2.2, frame, white, 0.2), _rounded(sheet, 1.2), "white glossy enamel")
+    pixels = _framed(sheet, 2.2, frame, white, 0.2)
+    tones_of = ((34, 36, 40), (36, 70, 176), (196, 40, 44), (24, 128, 70))
+    _ledge(pixels, sheet, 2.2, [(tones_of[sheet.choice(tones_of)], 9.0, 1.3) for _ in range(sheet.choice("1234"))])
+    return Surface(pixels, _rounded(sheet, 1.2), "white glossy enamel")
+
+
+def _ledge(pixels: np.ndarray, sheet: Sheet, frame: float, sticks: list[tuple[Colour, float, float]]) -> None:
+    """Chalk or pens on the frame's lower side: each a colour, a length and a thickness in units, with its shadow."""
+    unit, (x, _) = sheet.unit, sheet.light.direction
+    at = sheet.rng.uniform(0.15, 0.6) * sheet.width
+    for tone, length, thick in sticks:
+        bottom = sheet.height - 0.45 * frame * unit
+        box = (at, bottom - thick * unit, at + length * unit, bottom)
+        shadow = (box[0] - x * 0.5 * unit, bottom - 0.35 * unit, box[2] - x * 0.5 * unit, bottom + 0.45 * unit)
+        part = pixels[int(shadow[1]) : int(shadow[3]) + 1, int(shadow[0]) : int(shadow[2]) + 1]
+        part[:] = cv2.convertScaleAbs(part, alpha=0.62)
+        dark, _, bright = around(tone, 0.3)
+        radius = thick * unit * 0.32
+        _round_box(pixels, box, radius, dark)
+        _round_box(pixels, (box[0], box[1], box[2], bottom - 0.3 * thick * unit), radius, tone)
+        _round_box(
+            pixels,
+            (box[0] + radius, box[1] + 0.14 * thick * unit, box[2] - radius, box[1] + 0.34 * thick * unit),
+            radius * 0.3,
+            bright,
+        )
+        at += (length + sheet.rng.uniform(0.8, 5)) * unit
 
 
 def _sheen(pixels: np.ndarray, sheet: Sheet, strength: float) -> None:

@@ -67,9 +67,11 @@ def frame(medium: Medium, size: tuple[int, int], pose: Pose, ease: float, mirror
     chain = Chain(bends, warp.tilt(width, height, yaw, pitch, roll))
     share = medium.share[1] - (medium.share[1] - medium.share[0]) * pose.share * ease
     inset = (1 - share) / 2
-    above, below = (max(inset, room) for room in props.ROOM.get(medium.props, (0.0, 0.0)))
-    target = (across * inset, down * above, across * (1 - inset), down * (1 - below))
-    chain = warp.into(chain, warp.edge(width, height), target, pose.place)
+    prop = props.PROPS.get(medium.props)
+    above, below, low_down = (prop.above, prop.below, prop.low) if prop else (0.0, 0.0, False)
+    target = (across * inset, down * max(inset, above), across * (1 - inset), down * (1 - max(inset, below)))
+    place = (pose.place[0], 1.0 if low_down else pose.place[1])
+    chain = warp.into(chain, warp.edge(width, height), target, place)
     factor = chain.mean_scale(warp.grid(0, 0, width, height)) * _FINER
     chain = chain.finer(factor)
     width, height = width * factor, height * factor
