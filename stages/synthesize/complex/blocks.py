@@ -17,8 +17,8 @@ from stages.synthesize.complex.slots import Expression, Scope
 @dataclass
 class Block:
     """A node of one picture. `words` are its text; `scope` is where it can be drawn again, shorter. `data` is what a
-    chart shows, `name` which picture, icon or shape was drawn by lot, `value` how far a shape is filled. Layout writes
-    the rest: `settings` are what has been fitted, by width."""
+    chart shows, `name` which picture, icon or shape was drawn by lot, `value` how far a shape is filled. A `spare`
+    one may be left out: an item of a repeat beyond the least number. Layout writes `settings`: what has been fitted."""
 
     node: Node
     path: str
@@ -29,6 +29,7 @@ class Block:
     name: str = ""
     value: float = 0.0
     columns: int = 1
+    spare: bool = False
     settings: dict = field(default_factory=dict)
 
 
@@ -85,11 +86,16 @@ class Builder:
 
     def _repeat(self, node: nodes.Repeat, scope: Scope, path: str) -> list[Block]:
         found: list[Block] = []
-        for number in range(1, self._count(node.repeat) + 1):
+        count = node.repeat[1] if node.full and self.crowd > 0 else self._count(node.repeat)
+        for number in range(1, count + 1):
             item = scope.within(number)
+            blocks: list[Block] = []
             if number > 1 and node.between:
-                found += self.build(node.between, item, f"{path}.between")
-            found += self.build(node.of, item, f"{path}.of")
+                blocks += self.build(node.between, item, f"{path}.between")
+            blocks += self.build(node.of, item, f"{path}.of")
+            for block in blocks:
+                block.spare = number > node.repeat[0]
+            found += blocks
         return found
 
     def _count(self, counts: tuple[int, int]) -> int:

@@ -183,13 +183,13 @@ class _Brush:
         height, width = picture.shape[:2]
         veil = self.colour(node.shade_colour, ground)
         if node.shade == "all":
-            paint.darken(picture, (0, 0, width, height), veil, 0.62, 0.62)
+            paint.darken(picture, (0, 0, width, height), veil, 0.54, 0.54)
         elif node.shade == "bottom":
-            paint.darken(picture, (0, height * 0.25, width, height * 0.55), veil, 0, 0.72)
-            paint.darken(picture, (0, round(height * 0.55), width, height), veil, 0.72, 0.86)
+            paint.darken(picture, (0, height * 0.25, width, height * 0.55), veil, 0, 0.6)
+            paint.darken(picture, (0, round(height * 0.55), width, height), veil, 0.6, 0.78)
         else:
-            paint.darken(picture, (0, 0, width, height * 0.45), veil, 0.86, 0.72)
-            paint.darken(picture, (0, round(height * 0.45), width, height * 0.75), veil, 0.72, 0)
+            paint.darken(picture, (0, 0, width, height * 0.45), veil, 0.78, 0.6)
+            paint.darken(picture, (0, round(height * 0.45), width, height * 0.75), veil, 0.6, 0)
 
     def _rule(self, node: nodes.Rule, rect: Rect, ground: str) -> None:
         ink = self.colour(node.rule, ground)

@@ -5,7 +5,7 @@ once to the room it is offered. Layout counts from left to right; for languages 
 finished places are mirrored. All in pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -19,6 +19,18 @@ from stages.synthesize.typeset import Setting
 
 _SLACK = 0.5  # pixels that rounding may take
 _AGAIN = (1.0, 0.75, 0.55, 0.4)  # shares of its length that a text which does not fit is drawn again with
+
+
+class Overflow(SampleError):
+    """A block does not fit the room that it has; of a row or a column, its children from `number` on do not."""
+
+    def __init__(self, block: Block, problem: str, number: int = 0) -> None:
+        super().__init__(f"{block.path}: {problem}")
+        self.block = block
+        self.number = number
+
+    def __reduce__(self) -> tuple:
+        return SampleError, (self.message,)
 
 
 @dataclass(frozen=True)
@@ -60,12 +72,19 @@ class Layout:
         return min(self.size) / 100
 
     def page(self, block: Block) -> list[Placed]:
-        """Place a page. Raises SampleError that names the node which does not fit."""
+        """Place a page; what is spare of a repeat is left out where it does not fit. Raises SampleError that names the
+        node which does not fit all the same."""
         width, height = self.size
-        self.measure(block, width, height)
-        self.place(block, (0, 0, width, height), "page")
-        self._level()
-        return self.placed
+        while True:
+            try:
+                self.placed.clear()
+                self.measure(block, width, height)
+                self.place(block, (0, 0, width, height), "page")
+                self._level()
+                return self.placed
+            except Overflow as overflow:
+                if not (_leave_out(overflow.block, overflow.number) or _leave_out(block)):
+                    raise
 
     # ---- the room that a block takes ----
 
@@ -105,14 +124,14 @@ class Layout:
         top, end, bottom, start = self._padding(block)
         width, height = width - start - end, height - top - bottom
         if width <= 0 or height <= 0:
-            raise SampleError(f"{block.path}: no room is left within its padding")
+            raise Overflow(block, "no room is left within its padding")
         match node:
             case nodes.Column():
-                sizes = self._shares(block, width, height, down=True)
+                sizes = self._needs(block, self._shares(block, width, height, down=True))
                 gaps = self._gap(node, height) * max(0, len(sizes) - 1)
                 taken = max((w for w, _ in sizes), default=0.0), sum(h for _, h in sizes) + gaps
             case nodes.Row():
-                sizes = self._shares(block, width, height, down=False)
+                sizes = self._needs(block, self._shares(block, width, height, down=False))
                 gaps = self._gap(node, width) * max(0, len(sizes) - 1)
                 taken = sum(w for w, _ in sizes) + gaps, max((h for _, h in sizes), default=0.0)
             case nodes.Grid():
@@ -123,6 +142,12 @@ class Layout:
                 if any(child.node.at for child in block.children):
                     taken = width, height
         return taken[0] + start + end, taken[1] + top + bottom
+
+    @staticmethod
+    def _needs(block: Block, sizes: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        """What children take of room that is not given yet: flexible gaps take none."""
+        free = (isinstance(child.node, nodes.Gap) and child.node.gap == "flex" for child in block.children)
+        return [(0.0, 0.0) if gap else size for gap, size in zip(free, sizes, strict=True)]
 
     def _within(self, child: Block, width: float, height: float) -> tuple[float, float]:
         """What a child of a stack takes; what only fills it (a picture, an ornament) takes nothing."""
@@ -143,12 +168,14 @@ class Layout:
             share = self._length(child.node.height if down else child.node.width, room)
             offered = max(1.0, rest) if share is None else share
             if self._fills(child, down):
-                raise SampleError(f"{child.path}: it needs a {'height' if down else 'width'} or a flex there")
+                raise Overflow(child, f"it needs a {'height' if down else 'width'} or a flex there")
             taken = self.measure(child, width, offered) if down else self.measure(child, offered, height)
             if isinstance(child.node, (nodes.Rule, nodes.Gap)):
                 taken = (0.0, taken[1]) if down else (taken[0], 0.0)
             sizes[number] = taken
             rest -= taken[1] if down else taken[0]
+            if rest < -_SLACK and any(later.spare for later in block.children[number:]):
+                raise Overflow(block, "not all of its items fit", number)
         weights = {number: self._flex(child) for number, child in enumerate(block.children) if self._flex(child)}
         total = sum(weights.values())
         for number, weight in weights.items():
@@ -158,10 +185,10 @@ class Layout:
                 sizes[number] = (0.0, share) if down else (share, 0.0)
                 continue
             if share < 1:
-                raise SampleError(f"{child.path}: no room is left for it")
+                raise Overflow(child, "no room is left for it")
             across = self.measure(child, width, share) if down else self.measure(child, share, height)
             if (down and across[1] > share + _SLACK) or (not down and across[0] > share + _SLACK):
-                raise SampleError(f"{child.path}: it takes more than its share of the room")
+                raise Overflow(child, "it takes more than its share of the room")
             sizes[number] = (across[0], share) if down else (share, across[1])
         return [sizes[number] for number in range(len(block.children))]
 
@@ -190,11 +217,11 @@ class Layout:
         if node.flex or node.height:
             each = (height - gap * (len(rows) - 1)) / max(1, len(rows))
             if each < 1:
-                raise SampleError(f"{block.path}: no room is left for its rows")
+                raise Overflow(block, "no room is left for its rows")
             heights = [each] * len(rows)
             for child in block.children:
                 if self.measure(child, cell, each)[1] > each + _SLACK:
-                    raise SampleError(f"{child.path}: it is higher than a row of the grid")
+                    raise Overflow(child, "it is higher than a row of the grid")
         else:
             heights = [max(self.measure(child, cell, height)[1] for child in row) for row in rows]
         return columns, cell, heights, sum(heights) + gap * max(0, len(rows) - 1)
@@ -238,7 +265,7 @@ class Layout:
         lengths = [h if down else w for w, h in sizes]
         spare = room - sum(lengths) - gap * max(0, len(sizes) - 1)
         if spare < -_SLACK:
-            raise SampleError(f"{block.path}: its children take {-spare:.0f} px more than it has")
+            raise Overflow(block, f"its children take {-spare:.0f} px more than it has")
         spare = max(0.0, spare)
         at = {"start": 0.0, "center": spare / 2, "end": spare, "between": 0.0}[node.justify]
         if node.justify == "between" and len(sizes) > 1:
@@ -253,7 +280,7 @@ class Layout:
             elif given is not None:
                 taken = given
             if taken > across + _SLACK:
-                raise SampleError(f"{child.path}: it is {taken - across:.0f} px too {'wide' if down else 'high'}")
+                raise Overflow(child, f"it is {taken - across:.0f} px too {'wide' if down else 'high'}")
             spread = {"start": 0.0, "stretch": 0.0, "center": (across - taken) / 2, "end": across - taken}[place]
             if down:
                 child_rect = left + spread, top + at, left + spread + taken, top + at + length
@@ -266,7 +293,7 @@ class Layout:
         left, top, right, bottom = inside
         columns, cell, heights, total = self._grid(block, right - left, bottom - top)
         if total > bottom - top + _SLACK:
-            raise SampleError(f"{block.path}: its rows take {total - bottom + top:.0f} px more than it has")
+            raise Overflow(block, f"its rows take {total - bottom + top:.0f} px more than it has")
         gap = self._gap(block.node, right - left)
         for number, child in enumerate(block.children):
             row, column = divmod(number, columns)
@@ -286,7 +313,7 @@ class Layout:
         words = (anchor or "top start").split()
         taken = self.measure(child, width, height)
         if taken[0] > width + _SLACK or taken[1] > height + _SLACK:
-            raise SampleError(f"{child.path}: it is larger than what it stands in")
+            raise Overflow(child, "it is larger than what it stands in")
         down = 0.0 if "top" in words else height - taken[1] if "bottom" in words else (height - taken[1]) / 2
         along = 0.0 if "start" in words else width - taken[0] if "end" in words else (width - taken[0]) / 2
         return left + along, top + down, left + along + taken[0], top + down + taken[1]
@@ -305,11 +332,11 @@ class Layout:
                 wide = max(w for w, _ in sizes) + keys * 1.2
                 beside = right - left - wide - gap * 2 > (bottom - top) * 0.5
                 if not beside:
-                    raise SampleError(f"{block.path}: no room for the legend beside the chart")
+                    raise Overflow(block, "no room for the legend beside the chart")
                 step = keys * 1.7
                 y = (top + bottom - step * len(sizes)) / 2
                 if y < top - _SLACK:
-                    raise SampleError(f"{block.path}: no room for the legend beside the chart")
+                    raise Overflow(block, "no room for the legend beside the chart")
                 diameter = min(bottom - top, right - left - wide - gap * 3)
                 begin = left + (right - left - diameter - gap * 3 - wide) / 2
                 for number, (child, (w, h)) in enumerate(zip(words["legend"], sizes, strict=True)):
@@ -321,7 +348,7 @@ class Layout:
             x = left
             for child, (w, h) in zip(words["legend"], sizes, strict=True):
                 if x + keys + w > right:
-                    raise SampleError(f"{block.path}: no room for the legend above the chart")
+                    raise Overflow(block, "no room for the legend above the chart")
                 pieces.append((child, (x + keys, top, x + keys + w, top + h)))
                 x += keys + w + gap * 2
             top += keys + gap * 1.5
@@ -347,7 +374,7 @@ class Layout:
             x = plot[0] + step * (number if lying else number + 0.5)
             pieces.append((child, (x - w / 2, bottom - high, x + w / 2, bottom - high + h)))
         if plot[3] - plot[1] < 3 * high or (not lying and (plot[3] - plot[1]) / (count - 1) < half * 2.2):
-            raise SampleError(f"{block.path}: the chart has no room beside its words")
+            raise Overflow(block, "the chart has no room beside its words")
         self._finish_chart(block, rect, plot, pieces, ground)
 
     def _finish_chart(
@@ -381,7 +408,7 @@ class Layout:
                 return fitted
             except SampleError as error:
                 problem = error
-        raise SampleError(f"{block.path}: {problem}")
+        raise Overflow(block, f"{problem}")
 
     def _fitted(self, block: Block, node: nodes.Text, width: float, height: float, low: float, high: float) -> Fitted:
         line = self.faces.line(node, block.words)
@@ -394,19 +421,28 @@ class Layout:
         if setting.height - line.trimmed * setting.size > limit + _SLACK:  # smaller type is trimmed by less
             room = limit + line.trimmed * setting.size
             setting = self.faces.setter.fit(text, self.faces.language, line.style, width, room, least, setting.size)
-        return Fitted(setting, width, setting.height - line.trimmed * setting.size, line, limit, high)
+        height = setting.height - line.trimmed * setting.size
+        if node.type == "display" and node.align == "start" and height > line.height(1) * setting.size * 1.2:
+            # Lines of a heading are about as long as each other.
+            even = setting.draft.breaks.narrowest(width / setting.scale) * setting.scale + 1
+            if even < width:
+                setting = self.faces.setter.fit(
+                    text, self.faces.language, line.style, even, room, setting.size * 0.98, setting.size
+                )
+                width, height = even, setting.height - line.trimmed * setting.size
+        return Fitted(setting, width, height, line, limit, high)
 
     @staticmethod
     def _serves(known: Fitted, width: float, height: float) -> bool:
         """Whether what is known would be found again: it fits, and nothing held it back that does no longer."""
         if known.setting.width > width + _SLACK or known.height > height + _SLACK:
             return False
-        single = known.height <= known.line.height(1) * known.setting.size * 1.02
-        if single and known.setting.style.align == "center":
-            return known.setting.size >= known.largest * 0.995 or width <= known.width + _SLACK
-        return abs(known.width - width) <= _SLACK and (
-            known.setting.size >= known.largest * 0.995 or height <= known.limit + _SLACK
-        )
+        freely = known.setting.size >= known.largest * 0.995
+        if known.height <= known.line.height(1) * known.setting.size * 1.02 and known.setting.style.align == "center":
+            return freely or width <= known.width + _SLACK
+        if known.setting.style.align in ("start", "end") and freely:
+            return width <= known.width + _SLACK  # a box that was drawn in around its lines
+        return abs(known.width - width) <= _SLACK and (freely or height <= known.limit + _SLACK)
 
     def _level(self) -> None:
         """Give the texts of each group one size: the smallest that any of them has."""
@@ -438,6 +474,29 @@ class Layout:
     def _padding(self, block: Block) -> tuple[float, float, float, float]:
         top, end, bottom, start = block.node.padding
         return top * self.unit, end * self.unit, bottom * self.unit, start * self.unit
+
+
+def _leave_out(block: Block, number: int = 0) -> bool:
+    """Leave out what is spare of a block's children from `number` on, or one spare item below it, where there are most
+    of them; whether there was any."""
+    if number and any(child.spare for child in block.children[number:]):
+        block.children[number:] = [child for child in block.children[number:] if not child.spare]
+        return True
+    holders = [holder for holder in _all(block) if any(child.spare for child in holder.children)]
+    if not holders:
+        return False
+    held = max(holders, key=lambda holder: sum(child.spare for child in holder.children)).children
+    last = max(number for number, child in enumerate(held) if child.spare)
+    # With what stands between it and the one before.
+    between = last > 0 and held[last - 1].spare and held[last - 1].path.endswith(".between")
+    del held[last - between : last + 1]
+    return True
+
+
+def _all(block: Block) -> Iterator[Block]:
+    yield block
+    for child in block.children:
+        yield from _all(child)
 
 
 def _redrawn(block: Block) -> bool:

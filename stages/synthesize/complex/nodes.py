@@ -129,9 +129,11 @@ class Box(Container):
 
 
 class Repeat(Node):
-    """Its node several times, as children of the parent; `between` stands between them."""
+    """Its node several times, as children of the parent; `between` stands between them. The number is by lot, or with
+    `full` as many as there is room for. What does not fit is left out, down to the least number."""
 
     repeat: Counts
+    full: bool = False
     of: Node
     between: Node | None = None
 

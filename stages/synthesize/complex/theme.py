@@ -66,8 +66,8 @@ _MODES: dict[str, dict[str, tuple[float, float, str | float]]] = {
         "ink": (0.985, 0.008, "0"),
         "muted": (0.87, 0.045, "0"),
         "line": (0.53, 0.11, "0"),
-        "accent": (0.87, 0.14, "turn"),
-        "second": (0.8, 0.12, "0"),
+        "accent": (0.88, 0.115, "turn"),
+        "second": (0.8, 0.11, "0"),
     },
 }
 MODES = tuple(_MODES)
@@ -75,6 +75,7 @@ ROLES = ("page", "surface", "ink", "muted", "line", "accent", "second", "on_acce
 _TURNS = (-40, 35, 60, 120, 150, 180, 210)
 # Hues that a designer would start from; the yellow-greens between 105 and 140 rarely please.
 _HUES = (10, 25, 40, 55, 75, 95, 145, 160, 180, 200, 220, 240, 255, 270, 290, 310, 335, 355)
+_DEEP_HUES = (12, 25, 145, 160, 180, 200, 225, 245, 260, 275, 295, 335, 355)  # without those that darken to brown
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def check(name: str) -> str:
 def choose(rng: np.random.Generator, modes: Sequence[str]) -> Theme:
     """A theme of one of the modes."""
     mode = modes[int(rng.integers(len(modes)))]
-    hue = float(_HUES[int(rng.integers(len(_HUES)))] + rng.uniform(-6, 6))
+    hues = _DEEP_HUES if mode == "brand" else _HUES
+    hue = float(hues[int(rng.integers(len(hues)))] + rng.uniform(-6, 6))
     turn = float(_TURNS[int(rng.integers(len(_TURNS)))])
     calm = rng.uniform(0.75, 1.05)
 
