@@ -43,7 +43,7 @@ void cairo_set_scaled_font(cairo_t *, const cairo_scaled_font_t *);
 void cairo_show_glyphs(cairo_t *, const cairo_glyph_t *, int);
 void cairo_fill(cairo_t *);
 void cairo_scaled_font_glyph_extents(cairo_scaled_font_t *, const cairo_glyph_t *, int, cairo_text_extents_t *);
-int cairo_status(cairo_t *);
+void cairo_mask_surface(cairo_t *, cairo_surface_t *, double, double);
 cairo_font_options_t *cairo_font_options_create(void);
 void cairo_font_options_destroy(cairo_font_options_t *);
 void cairo_font_options_set_antialias(cairo_font_options_t *, int);
