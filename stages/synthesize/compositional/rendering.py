@@ -265,29 +265,29 @@ def _ground(
 def _place(rng: np.random.Generator, canvas: np.ndarray, surface: Surface, view: View, sky: Light, flat: bool) -> None:
     """Lay the sheet into the picture, in place: what holds it, its shadow, and itself."""
     height, width = canvas.shape[:2]
-    edge = view.chain.forward(warp.edge(view.width, view.height))
-    low = np.maximum(0, np.floor(edge.min(axis=0)) - 2).astype(int)
-    high = np.minimum([width, height], np.ceil(edge.max(axis=0)) + 2).astype(int)
-    window = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     if view.medium.wall:
         canvas[:] = warp.warp(surface.pixels, view.chain, (0, 0, width, height))
         return
-    mask = surface.mask
-    if mask is None:
-        sheet = cv2.cvtColor(surface.pixels, cv2.COLOR_RGB2RGBA)
-    else:
-        keep = cv2.multiply(surface.pixels, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), scale=1 / 255)
-        sheet = cv2.merge([*cv2.split(keep), mask])
-    seen = warp.warp(sheet, view.chain, window)
-    alpha = cv2.extractChannel(seen, 3)
     if view.medium.props:
         props.PROPS[view.medium.props].draw(Behind(canvas, view.chain, view.width, view.height, rng, sky))
-    if view.medium.lift:
-        lift = view.medium.lift * min(width, height) * (1.0 if flat else 2.4)
-        light.cast(canvas, alpha, window, sky, lift, 0.62 if flat else 0.3)
-    part = canvas[window[1] : window[3], window[0] : window[2]]
-    behind = cv2.multiply(part, cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2RGB), scale=1 / 255)
-    cv2.add(behind, cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), part)
+    lift = view.medium.lift * min(width, height) * (1.0 if flat else 2.4)
+    edge = view.chain.forward(warp.edge(view.width, view.height))
+    left, top = np.maximum(0, np.floor(edge.min(axis=0) - 5 * lift - 2)).astype(int)
+    right, bottom = np.minimum([width, height], np.ceil(edge.max(axis=0) + 5 * lift + 2)).astype(int)
+    if surface.mask is None:
+        sheet = cv2.cvtColor(surface.pixels, cv2.COLOR_RGB2RGBA)
+    else:
+        kept = cv2.multiply(surface.pixels, cv2.cvtColor(surface.mask, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        sheet = cv2.merge([kept, surface.mask])
+    seen = warp.warp(sheet, view.chain, (int(left), int(top), int(right), int(bottom)))
+    alpha = cv2.extractChannel(seen, 3)
+    behind = cv2.bitwise_not(alpha)
+    if lift:
+        lit = light.shadow(alpha, sky, lift, 0.62 if flat else 0.3)
+        behind = cv2.multiply(behind, lit, scale=1 / 255)
+    part = canvas[top:bottom, left:right]
+    cv2.multiply(part, cv2.cvtColor(behind, cv2.COLOR_GRAY2RGB), part, scale=1 / 255)
+    cv2.add(part, cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), part)
 
 
 def _finish(rng: np.random.Generator, canvas: np.ndarray, sky: Light, medium: Medium) -> np.ndarray:

@@ -192,7 +192,7 @@ def _office(rng: np.random.Generator, width: int, height: int, light: Light) -> 
 
 def _sky(stops: list[Colour], cloud: tuple[Colour, float]) -> Painter:
     def paint(rng: np.random.Generator, width: int, height: int, light: Light) -> np.ndarray:
-        w, h = max(16, width // 2), max(16, height // 2)
+        w, h = max(16, width // 3), max(16, height // 3)
         base = _ramp(w, h, stops)
         window = Window(rng, w, h)
         grey = window.of("cloud", 0.8)
@@ -205,7 +205,7 @@ def _sky(stops: list[Colour], cloud: tuple[Colour, float]) -> Painter:
         base = cv2.multiply(base, keep, scale=1 / 255)
         cv2.add(base, cv2.applyColorMap(veil, _tone_table(tone)), base)
         _skyline(rng, base, stops[-1])
-        return cv2.resize(cv2.GaussianBlur(base, (0, 0), 4.5), (width, height), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(cv2.GaussianBlur(base, (0, 0), 3), (width, height), interpolation=cv2.INTER_LINEAR)
 
     return paint
 

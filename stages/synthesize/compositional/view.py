@@ -9,7 +9,7 @@ from stages.synthesize.compositional import props, warp
 from stages.synthesize.compositional.media import Medium
 from stages.synthesize.compositional.warp import Chain
 
-_FINER = 1.12  # the sheet is painted so much finer than it will be seen
+_FINER = 1.08  # the sheet is painted so much finer than it will be seen
 _SLANTED = 7  # degrees: from there on captions say that it is seen at an angle
 
 

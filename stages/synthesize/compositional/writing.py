@@ -13,6 +13,8 @@ from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
 from stages.synthesize.words.supply import Supply
 
 _STRETCH = 1.45  # a text that turned out short is set larger than its block asks for, but no more than so many times
+_LAST_LINE = 2.2  # em: a last line that is shorter looks forgotten
+_SHRINKING = (0.95, 0.9, 0.85, 0.8, 0.75)
 _ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of the lines' distance included
 _FULL = 0.95  # of a box is what a text is to take
 _HIERARCHY = 1.3  # a heading is at least so many times as large as the text below it
@@ -86,7 +88,8 @@ def write(
             key = len(written) + number
             if key not in texts:
                 texts[key] = _text(supply, block, hand, width * height, low, min(high, largest))
-            setting = setter.fit(texts[key], supply.language, hand.style(block), width, height, low, largest)
+            box = (width, height, low, largest)
+            setting = _fit(setter, texts[key], supply.language, hand.style(block), *box)
             if block.role == "heading":
                 most = min(most, setting.size / _HIERARCHY)
             else:
@@ -100,6 +103,20 @@ def write(
             written.append(Written(block, setting, x, y))
             y += setting.height + gap
     return written
+
+
+def _fit(
+    setter: Typesetter, text: str, language: str, style: Style, width: float, height: float, low: float, largest: float
+) -> Setting:
+    """As large as it fits, or a little smaller if that spares it a last line of one or two characters."""
+    first = setting = setter.fit(text, language, style, width, height, low, largest)
+    for share in _SHRINKING:
+        if setting.last_line >= _LAST_LINE:
+            return setting
+        if first.size * share < low:
+            break
+        setting = setter.fit(text, language, style, width, height, low, first.size * share)
+    return first
 
 
 def _text(supply: Supply, block: Block, hand: Hand, space: float, low: float, high: float) -> str:
