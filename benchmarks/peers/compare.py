@@ -39,7 +39,6 @@ class Timed:
     """Median milliseconds a page, encoded."""
 
     peer: str
-    version: str
     as_installed: float
     made_easy: float
 
@@ -61,7 +60,7 @@ def timed(peer: str, language: str, texts: Sequence[str], size: tuple[int, int])
     easy = [str(_easy(family, "".join(texts), language)) for family in families]
     installed = [str(family.paths()[0]) for family in families]
     slow, quick = (_ask(script, environment, {**job, "fonts": fonts}) for fonts in (installed, easy))
-    return Timed(quick["peer"], quick["version"], slow["ms"], quick["ms"])
+    return Timed(quick["peer"], slow["ms"], quick["ms"])
 
 
 def _ask(script: str, environment: str, job: dict) -> dict:
