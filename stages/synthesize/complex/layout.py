@@ -166,7 +166,7 @@ class Layout:
             if self._flex(child):
                 continue
             share = self._length(child.node.height if down else child.node.width, room)
-            offered = max(1.0, rest) if share is None else share
+            offered = max(1.0, rest) if share is None else room  # shares are of the whole room
             if self._fills(child, down):
                 raise Overflow(child, f"it needs a {'height' if down else 'width'} or a flex there")
             taken = self.measure(child, width, offered) if down else self.measure(child, offered, height)

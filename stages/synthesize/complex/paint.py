@@ -57,7 +57,7 @@ def box(
     elif isinstance(fill, np.ndarray):
         inside[:] = fill
     elif isinstance(fill, tuple) and isinstance(fill[0], tuple):
-        inside[:] = gradient(right - left, bottom - top, *fill)
+        inside[:] = gradient(right - left, bottom - top, *fill, slanted=True)
     elif fill is not None:
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), fill, cv2.FILLED)
     for mask, old, (ys, xs) in zip(_quarters(radius), before, corners, strict=True):
@@ -99,16 +99,14 @@ def _quarters(radius: int) -> tuple[np.ndarray, ...]:
     return corner, corner[:, ::-1], corner[::-1, ::-1], corner[::-1]
 
 
-def gradient(width: int, height: int, first: Colour, last: Colour, across: bool = False) -> np.ndarray:
-    """uint8 (height, width, 3), from the upper left corner to the lower right, or from the top to the bottom."""
-    corners = np.array([[first, first], [last, last]], np.float32)
-    if across:
-        middle = (corners[0, 0] + corners[1, 0]) / 2
-        corners = np.array([[first, middle], [middle, last]], np.float32)
-    x = np.linspace(0, 1, width, dtype=np.float32)
-    y = np.linspace(0, 1, height, dtype=np.float32)
-    grid_x, grid_y = np.tile(x, (height, 1)), np.repeat(y[:, None], width, axis=1)
-    return cv2.remap(corners, grid_x, grid_y, cv2.INTER_LINEAR).astype(np.uint8)
+def gradient(width: int, height: int, first: Colour, last: Colour, slanted: bool = False) -> np.ndarray:
+    """uint8 (height, width, 3), from the top to the bottom, or from the upper left corner to the lower right."""
+    share = np.linspace(0, 1, 256 if slanted else height)[:, None, None]
+    colours = np.rint(np.array(first) + (np.array(last) - np.array(first)) * share).astype(np.uint8)
+    if not slanted:
+        return np.repeat(colours, width, axis=1)
+    across, down = (np.linspace(0, 127.5, side, dtype=np.float32) for side in (width, height))
+    return cv2.applyColorMap((down[:, None] + across[None]).astype(np.uint8), colours)
 
 
 def shadow(canvas: np.ndarray, rect: Rect, radius: float, reach: float, strength: float) -> None:

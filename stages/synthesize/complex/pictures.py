@@ -94,7 +94,7 @@ def _sea(width: int, height: int, theme: Theme, rng: np.random.Generator) -> np.
 def _portrait(width: int, height: int, theme: Theme, rng: np.random.Generator) -> np.ndarray:
     """Head and shoulders, without a face."""
     hue = rng.uniform(0, 360)
-    canvas = paint.gradient(width, height, oklch(0.86, 0.06, hue), oklch(0.74, 0.09, hue), across=True)
+    canvas = paint.gradient(width, height, oklch(0.86, 0.06, hue), oklch(0.74, 0.09, hue), slanted=True)
     side, x = min(width, height), width / 2
     skin = oklch(rng.uniform(0.52, 0.86), 0.06, 55)
     hair = oklch(rng.uniform(0.18, 0.5), rng.uniform(0.01, 0.06), 50)
@@ -226,7 +226,7 @@ def _block(canvas, x, y, s, left, top, right, bottom, colour, radius) -> None:
 def _dish(width: int, height: int, theme: Theme, rng: np.random.Generator) -> np.ndarray:
     """A plate from above, with something on it."""
     table = oklch(rng.uniform(0.32, 0.8), 0.05, rng.uniform(40, 90))
-    canvas = paint.gradient(width, height, mix(table, (255, 255, 255), 0.12), mix(table, (0, 0, 0), 0.12), across=True)
+    canvas = paint.gradient(width, height, mix(table, (255, 255, 255), 0.12), mix(table, (0, 0, 0), 0.12), slanted=True)
     x, y, side = width * rng.uniform(0.42, 0.58), height * rng.uniform(0.45, 0.55), min(width, height)
     paint.disc(canvas, x + side * 0.012, y + side * 0.025, side * 0.4, mix(table, (0, 0, 0), 0.3))
     paint.disc(canvas, x, y, side * 0.4, (248, 245, 238))
@@ -249,7 +249,7 @@ def _dish(width: int, height: int, theme: Theme, rng: np.random.Generator) -> np
 def _plain(width: int, height: int, theme: Theme, rng: np.random.Generator) -> np.ndarray:
     """A gradient between the theme's two strong colours."""
     first, last = theme.colours["accent"], theme.colours["second"]
-    return paint.gradient(width, height, first, mix(first, last, 0.75), across=True)
+    return paint.gradient(width, height, first, mix(first, last, 0.75), slanted=True)
 
 
 def _abstract(width: int, height: int, theme: Theme, rng: np.random.Generator) -> np.ndarray:
