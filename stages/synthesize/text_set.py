@@ -22,7 +22,7 @@ from dataengine.sample import Failure, Sample, generator, synthetic_id
 from dataengine.stage import GIB, Limits, Piece, Resources
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import caption, complex, compositional, pure
+from stages.synthesize import caption, complex, compositional, pure, quality
 from stages.synthesize.composition import COMPOSITIONS
 from stages.synthesize.recipe import Look, Recipe
 from stages.synthesize.scene import Drawn
@@ -150,6 +150,8 @@ class TextSet:
         size = look.sizes[int(rng.integers(len(look.sizes)))]
         try:
             drawn = self._draw(rng, look, strategy, language, size)
+            found = quality.inspect(drawn)
+            quality.refuse(found, recipe.contrast, look.smallest)
         except SampleError as error:
             return Failure.of(error, source=self.name, uri=uri, stage="synthesize")
         meta = {"strategy": strategy, "set": recipe.name, "seed": recipe.seed, "index": index, "corpus": recipe.corpus}
@@ -168,7 +170,7 @@ class TextSet:
             category=self.params.category,
             license=recipe.license,
             text=drawn.paragraphs,
-            meta={**drawn.meta, **meta},
+            meta={**drawn.meta, **found.facts(), **meta},
         )
 
     def _draw(self, rng: np.random.Generator, look: Look, strategy: str, language: str, size: tuple[int, int]) -> Drawn:
