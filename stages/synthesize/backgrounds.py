@@ -5,7 +5,7 @@ A background is a field from 0 to 1 that is looked up in a table of 256 colours:
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from math import cos, hypot, pi, sin
 
 import cv2
@@ -17,10 +17,11 @@ _TILE = 512
 _COARSE = 4  # fields without detail are made at a fourth of the size
 
 
-@cache
-def _dither() -> np.ndarray:
-    """Noise from -0.5 to 0.5, float32 (64, 64): half a level of colour either way, so that gradients show no bands."""
-    return np.random.Generator(np.random.PCG64(0)).random((64, 64), dtype=np.float32) - 0.5
+@lru_cache(maxsize=8)
+def _dither(width: int, height: int) -> np.ndarray:
+    """Noise from -0.5 to 0.5, float32 (height, width): half a level of colour, so that gradients show no bands."""
+    tile = np.random.Generator(np.random.PCG64(0)).random((64, 64), dtype=np.float32) - 0.5
+    return np.tile(tile, (height // 64 + 1, width // 64 + 1))[:height, :width].copy()
 
 
 @cache
@@ -67,15 +68,17 @@ def _texture(octaves: tuple[int, ...], scale: float) -> Callable[[int, int, np.r
     return field
 
 
+def _linen(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    threads = _texture((200, 256), 2.0)
+    return (threads(width, 1, rng)[:1] + threads(1, height, rng)[:, :1]) / 2
+
+
 FIELDS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     "a soft gradient": _ramp,
     "a soft glow": _glow,
     "soft clouds": _texture((3, 6, 12), 2.5),
     "a fine grain": _texture((40, 90, 170, 256), 2.0),
-    "a linen texture": lambda width, height, rng: (
-        0.5 * cv2.resize(_texture((200, 256), 2.0)(width, 1, rng), (width, height))
-        + 0.5 * cv2.resize(_texture((200, 256), 2.0)(1, height, rng), (width, height))
-    ),
+    "a linen texture": _linen,
 }
 
 
@@ -84,8 +87,8 @@ def paint(palette: Palette, field: str | None, width: int, height: int, rng: np.
     first, last = np.array(palette.ends, float)
     if field is None or palette.flat:
         return cv2.rectangle(np.empty((height, width, 3), np.uint8), (0, 0), (width, height), first.tolist(), -1)
-    ramp = cv2.resize(FIELDS[field](width, height, rng).astype(np.float32), (width, height))
+    ramp = FIELDS[field](width, height, rng)
     steps = 255 / np.abs(last - first).max()
-    noise = np.tile(_dither() * steps, (height // 64 + 1, width // 64 + 1))[:height, :width]
+    shades = cv2.addWeighted(ramp, 255.0, _dither(width, height), steps, 0.0, dtype=cv2.CV_8U)
     table = np.rint(first + (last - first) * np.linspace(0, 1, 256)[:, None, None]).astype(np.uint8)
-    return cv2.applyColorMap(cv2.scaleAdd(ramp, 255.0, noise.astype(np.float32)).clip(0, 255).astype(np.uint8), table)
+    return cv2.applyColorMap(shades, table)
