@@ -47,16 +47,15 @@ class Page:
     ) -> None:
         """Draw a paragraph's glyphs, or those of one character, by its row. matrix (2, 3): from its pixels to the
         page's; colour (n,): each glyph's of `colours`."""
-        groups, group = np.unique(
-            np.stack([glyphs.font, colour, glyphs.turned, np.round(glyphs.scale * 4096).astype(int)]),
-            axis=1,
-            return_inverse=True,
-        )
-        for number, (font, hue, turned, _) in enumerate(groups.T.tolist()):
-            wanted = group == number if only is None else (group == number) & (glyphs.row == only)
+        # Glyphs that are drawn in one call: of one font, colour, turn and scale.
+        key = ((glyphs.font * len(colours) + colour) * 2 + glyphs.turned) * 4096 + np.round(glyphs.scale * 256)
+        for group in np.unique(key):
+            wanted = key == group if only is None else (key == group) & (glyphs.row == only)
             if not wanted.any():
                 continue
-            scale = float(glyphs.scale[wanted][0])
+            one = int(wanted.argmax())
+            font, hue, turned = int(glyphs.font[one]), int(colour[one]), bool(glyphs.turned[one])
+            scale = float(glyphs.scale[one])
             x, y = glyphs.origin[wanted].T / scale
             placed = np.empty(len(x), _CAIRO_GLYPH)
             placed["index"], placed["x"], placed["y"] = glyphs.index[wanted], *((-y, x) if turned else (x, y))

@@ -135,9 +135,9 @@ def read(pieces: Sequence[Piece], text: str, attributes: np.ndarray, font_of: Ca
     them; `font_of` gives the Font of a PangoFont pointer."""
     fonts: dict[Font, int] = {}
     parts = [_place(piece, font_of, fonts) for piece in pieces]
-    held = _upright(pieces, parts)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    if held.any():
+    columns = list(parts[0]) if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
+    if any(piece.turned for piece in pieces):
+        held = _held(pieces, parts)
         columns = [column[~held] for column in columns]
     font, index, starts, level, line, scale, turned, origin, ink, reach, baseline = columns
     inked = (ink[:, 2] > ink[:, 0]) & (ink[:, 3] > ink[:, 1])
@@ -159,13 +159,15 @@ def read(pieces: Sequence[Piece], text: str, attributes: np.ndarray, font_of: Ca
 
     drawn = np.zeros(len(first), bool)
     drawn[piece[inked]] = True
-    hyphen = np.array([text[a:b] == SOFT_HYPHEN for a, b in zip(first, last, strict=True)])
-    visible = np.array([not is_invisible(text[a:b]) for a, b in zip(first, last, strict=True)]) | hyphen & drawn
+    spans = list(zip(first.tolist(), last.tolist(), strict=True))
+    visible = np.array([not is_invisible(text[a:b]) for a, b in spans])
+    breaks = attributes[:-1] & _LINE_BREAK > 0
+    if SOFT_HYPHEN in text:
+        visible |= drawn & np.array([text[a:b] == SOFT_HYPHEN for a, b in spans])
+        # A word may be divided where a hyphen was set, and nowhere else that hyphens would have been allowed.
+        breaks[1:] &= np.array([c != SOFT_HYPHEN for c in text[:-1]], bool)
     row = np.where(visible, np.cumsum(visible) - 1, -1)
     first, last, boxes, line_of, rtl_of = (a[visible] for a in (first, last, boxes, line_of, rtl_of))
-    # A word may be divided where a hyphen was set, and nowhere else that hyphens would have been allowed.
-    breaks = attributes[:-1] & _LINE_BREAK > 0
-    breaks[1:] &= np.array([c != SOFT_HYPHEN for c in text[:-1]], bool)
     word_of = np.cumsum(breaks)[first] + line_of * (len(text) + 1)
     rtl_text = np.full(len(first), level.min() > 0)
     shown = index < _EMPTY
@@ -183,7 +185,7 @@ def read(pieces: Sequence[Piece], text: str, attributes: np.ndarray, font_of: Ca
         baseline=baseline[shown],
         lines=_spans(text, first, last, boxes, rtl_text, line_of),
         words=_spans(text, first, last, boxes, rtl_of, word_of),
-        characters=_spans(text, first, last, boxes, rtl_of, np.arange(len(first))),
+        characters=_spans(text, first, last, boxes, rtl_of),
     )
 
 
@@ -226,16 +228,11 @@ def _place(piece: Piece, font_of: Callable[[Any], Font], fonts: dict[Font, int])
     return tuple(column[wanted] for column in columns)
 
 
-def _upright(pieces: Sequence[Piece], parts: Sequence[tuple[np.ndarray, ...]]) -> np.ndarray:
+def _held(pieces: Sequence[Piece], parts: Sequence[tuple[np.ndarray, ...]]) -> np.ndarray:
     """Which of all pieces' glyphs only hold the place of what stands upright there."""
-    upright = np.concatenate(
-        [np.empty(0, int)] + [part[2] for piece, part in zip(pieces, parts, strict=True) if piece.turned]
-    )
+    upright = np.concatenate([part[2] for piece, part in zip(pieces, parts, strict=True) if piece.turned])
     return np.concatenate(
-        [
-            np.isin(part[2], upright) if not piece.turned and len(upright) else np.zeros(len(part[2]), bool)
-            for piece, part in zip(pieces, parts, strict=True)
-        ]
+        [np.isin(part[2], upright) & (not piece.turned) for piece, part in zip(pieces, parts, strict=True)]
     )
 
 
@@ -344,19 +341,26 @@ def attributes(layout: Any) -> np.ndarray:
 
 
 def _spans(
-    text: str, first: np.ndarray, last: np.ndarray, boxes: np.ndarray, rtl: np.ndarray, group: np.ndarray
+    text: str,
+    first: np.ndarray,
+    last: np.ndarray,
+    boxes: np.ndarray,
+    rtl: np.ndarray,
+    group: np.ndarray | None = None,
 ) -> Spans:
-    """One span for each run of equal `group`: its text, and the quadrilateral around its boxes, clockwise from the
-    corner where reading starts. All (m,) and in reading order; boxes (m, 4)."""
-    if not len(group):
+    """One span for each run of equal `group`, or for each box: its text, and the quadrilateral around its boxes,
+    clockwise from the corner where reading starts. All (m,) and in reading order; boxes (m, 4)."""
+    if not len(first):
         return Spans([], np.empty((0, 8), np.float32))
-    begins = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
-    ends = np.append(begins[1:], len(group)) - 1
-    left, top = np.minimum.reduceat(boxes[:, :2], begins).T
-    right, bottom = np.maximum.reduceat(boxes[:, 2:], begins).T
-    quads = np.stack([left, top, right, top, right, bottom, left, bottom], axis=1)
-    mirrored = rtl[begins]
-    quads[mirrored] = np.roll(quads[mirrored], -2, axis=1)  # begin at the upper right
-    texts = (text[first[a] : last[b]].strip() for a, b in zip(begins, ends, strict=True))
-    # A hyphen that was set ends its line; the others are places where one could have been.
-    return Spans([t[:-1].replace(SOFT_HYPHEN, "") + t[-1] for t in texts], quads.astype(np.float32))
+    if group is not None:
+        begins = np.concatenate([[0], np.flatnonzero(group[1:] != group[:-1]) + 1])
+        ends = np.concatenate([begins[1:], [len(group)]]) - 1
+        low, high = np.minimum.reduceat(boxes[:, :2], begins), np.maximum.reduceat(boxes[:, 2:], begins)
+        first, last, rtl, boxes = first[begins], last[ends], rtl[begins], np.concatenate([low, high], axis=1)
+    quads = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].astype(np.float32)
+    if rtl.any():
+        quads[rtl] = quads[rtl][:, [2, 3, 4, 5, 6, 7, 0, 1]]  # begin at the upper right
+    texts = [text[a:b].strip() for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+    if SOFT_HYPHEN in text:  # one that was set ends its line; the others are places where one could have been
+        texts = [t[:-1].replace(SOFT_HYPHEN, "") + t[-1] for t in texts]
+    return Spans(texts, quads)

@@ -8,6 +8,7 @@ size of a font is a font of its own to Pango. A character here is a grapheme clu
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp, inf, log
 
 import numpy as np
@@ -148,10 +149,14 @@ class Typesetter:
 
     def _check_fonts(self, glyphs: Glyphs, setting: Setting) -> None:
         families = [setting.style.family, *(a.family for a in setting.draft.accents if a.family)]
-        known = {str(path) for family in families for path in family.paths()}
-        for strange in {font.file for font in glyphs.fonts} - known:
+        for strange in {font.file for font in glyphs.fonts}.difference(*map(_files, families)):
             remedy = "its name in the catalogue must be the one that the font gives itself"
             raise StageError(f"{families[0].name} was drawn with {strange}, a file of another family", remedy)
+
+
+@cache
+def _files(family: Family) -> frozenset[str]:
+    return frozenset(str(path) for path in family.paths())
 
 
 def _matrix(setting: Setting, x: float, y: float) -> np.ndarray:
@@ -163,11 +168,10 @@ def _matrix(setting: Setting, x: float, y: float) -> np.ndarray:
 
 
 def _geometry(glyphs: Glyphs, matrix: np.ndarray, ruby: Geometry | None = None) -> Geometry:
-    lines, words, characters = (
-        Spans(spans.texts, (spans.quads.reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]).reshape(-1, 8).astype("f4"))
-        for spans in (glyphs.lines, glyphs.words, glyphs.characters)
-    )
-    return Geometry(lines, words, characters, ruby)
+    spans = (glyphs.lines, glyphs.words, glyphs.characters)
+    corners = np.concatenate([s.quads for s in spans]).reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]
+    quads = np.split(corners.astype(np.float32).reshape(-1, 8), np.cumsum([len(s.texts) for s in spans])[:-1])
+    return Geometry(*(Spans(s.texts, q) for s, q in zip(spans, quads, strict=True)), ruby)
 
 
 def _colours(glyphs: Glyphs, accents: Sequence[Accent], colour: Colour) -> tuple[list[Colour], np.ndarray]:
