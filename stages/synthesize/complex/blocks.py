@@ -60,7 +60,7 @@ class Builder:
             case nodes.Repeat():
                 return self._repeat(node, scope, path)
             case nodes.Table():
-                return self.build(_table(node, self._count(node.rows)), scope, f"{path}.table")
+                return [self._table(node, scope, f"{path}.table")]
             case nodes.Text():
                 return [Block(node, path, words=self._say(node, scope), scope=scope)]
             case nodes.Column() | nodes.Row() | nodes.Grid() | nodes.Stack():
@@ -131,38 +131,43 @@ class Builder:
                 block.children.append(Block(style, f"{path}.{group}", words=text, name=group))
         return block
 
+    def _table(self, node: nodes.Table, scope: Scope, path: str) -> Block:
+        """A table as a column of rows, whose cells share each row's width alike. Rows beyond the least are spare."""
+        room = {key: getattr(node, key) for key in ("width", "height", "flex", "at", "anchor", "place")}
+        table = Block(nodes.Column(column=[], **room), path)
 
-def _table(node: nodes.Table, count: int) -> nodes.Column:
-    """A table as a column of rows, whose cells share each row's width alike."""
+        def add(part: Node, within: Scope, spare: bool = False) -> None:
+            found = self.build(part, within, path)
+            for block in found:
+                block.spare = spare
+            table.children.extend(found)
 
-    def row(cells: Sequence[Node], **look: object) -> nodes.Row:
-        return nodes.Row(row=list(cells), padding=node.padding, gap=1.6, **look)
+        if node.header != "none":
+            add(_header(node, path), scope)
+            if node.header == "lined":
+                add(nodes.Rule(rule="ink", thickness=0.25), scope)
+        for number in range(1, self._count(node.rows) + 1):
+            spare = number > node.rows[0]
+            if node.lines and not node.stripes and number > 1:
+                add(nodes.Rule(rule="line", thickness=0.15), scope, spare)
+            striped = "ink 5%" if node.stripes and number % 2 == 0 else None
+            cells = [_cell(node, column, column.cell, f"{path}.cells") for column in node.table]
+            share = 1 if node.height or node.flex else 0
+            body = nodes.Row(row=cells, padding=node.padding, gap=1.6, background=striped, flex=share)
+            add(body, scope.within(number), spare)
+        return table
 
-    def cell(column: nodes.Cells, words: Expression, group: str, **look: object) -> nodes.Text:
-        low, high = node.size
-        given = {"weight": column.weight, "colour": column.colour, **look}
-        return nodes.Text(
-            text=words, size=(low * 0.8, high), align=column.align, flex=column.width, same_size=group, **given
-        )
 
+def _header(node: nodes.Table, path: str) -> nodes.Row:
     filled = node.header == "filled"
-    parts: list[Node] = []
-    if node.header != "none":
-        look = {"colour": "on_accent" if filled else "muted", "weight": "bold" if filled else "medium"}
-        heads = [cell(c, c.head or Expression(("",)), "head", **look) for c in node.table]
-        parts.append(row(heads, background="accent" if filled else None))
-        if node.header == "lined":
-            parts.append(nodes.Rule(rule="ink", thickness=0.25))
-    for number in range(count):
-        cells = [cell(c, c.cell, f"cells{i}" if i == 0 else "cells") for i, c in enumerate(node.table)]
-        striped = node.stripes and number % 2 == 1
-        body = row(cells, background="ink 5%" if striped else None, flex=1 if node.height or node.flex else 0)
-        # Each row has a scope of its own, so that named slots hold within it.
-        parts.append(nodes.Repeat(repeat=(1, 1), of=body))
-        if node.lines and not node.stripes and number < count - 1:
-            parts.append(nodes.Rule(rule="line", thickness=0.15))
-    if node.total:
-        parts.append(nodes.Rule(rule="ink", thickness=0.25))
-        parts.append(row([cell(c, w, "cells", weight="bold") for c, w in zip(node.table, node.total, strict=True)]))
-    room = {key: getattr(node, key) for key in ("width", "height", "flex", "at", "anchor", "place")}
-    return nodes.Column(column=parts, **room)
+    look = {"colour": "on_accent" if filled else "muted", "weight": "bold" if filled else "medium"}
+    cells = [_cell(node, c, c.head or Expression(("",)), f"{path}.head", **look) for c in node.table]
+    return nodes.Row(row=cells, padding=node.padding, gap=1.6, background="accent" if filled else None)
+
+
+def _cell(node: nodes.Table, column: nodes.Cells, words: Expression, group: str, **look: str) -> nodes.Text:
+    low, high = node.size
+    given = {"weight": column.weight, "colour": column.colour, **look}
+    return nodes.Text(
+        text=words, size=(low * 0.85, high), align=column.align, flex=column.width, same_size=group, **given
+    )

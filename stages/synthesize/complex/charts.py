@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from stages.synthesize.complex import paint
 from stages.synthesize.complex.paint import Rect
 from stages.synthesize.complex.slots import Scope, local
-from stages.synthesize.complex.theme import Theme, mix
+from stages.synthesize.complex.theme import Theme
 from stages.synthesize.palette import Colour
 
 if TYPE_CHECKING:
@@ -115,15 +116,19 @@ def _lines(
     categories = data.values.shape[1]
     x = left + (right - left) * (np.arange(categories) + 0.5) / categories
     x = left + right - x if mirrored else x
-    for row in reversed(range(len(data.values))):
-        y = bottom - (bottom - top) * data.values[row]
-        points = np.stack([x, y], 1)
+    heights = bottom - (bottom - top) * data.values
+    if filled:
+        for row, y in enumerate(heights):
+            below = np.concatenate([np.stack([x, y], 1), [(x[-1], bottom), (x[0], bottom)]])
+            x0, y0, x1, y1 = paint.clipped(canvas, rect)
+            part = canvas[y0:y1, x0:x1]
+            veil = part.copy()
+            paint.polygon(veil, below - np.array([x0, y0]), theme.series[row])
+            cv2.addWeighted(veil, 0.28, part, 0.72, 0, part)
+    for row, y in reversed(list(enumerate(heights))):
         colour = theme.series[row]
-        if filled:
-            below = np.concatenate([points, [(x[-1], bottom), (x[0], bottom)]])
-            paint.polygon(canvas, below, mix(ground, colour, 0.3))
-        paint.stroke(canvas, points, colour, max(2.0, unit * 0.45))
-        for px, py in points:
+        paint.stroke(canvas, np.stack([x, y], 1), colour, max(2.0, unit * 0.45))
+        for px, py in zip(x, y, strict=True):
             paint.disc(canvas, px, py, max(2.5, unit * 0.75), colour)
             paint.disc(canvas, px, py, max(1.2, unit * 0.35), ground)
 

@@ -18,6 +18,7 @@ from stages.synthesize.complex.paint import Rect
 from stages.synthesize.typeset import Setting
 
 _SLACK = 0.5  # pixels that rounding may take
+_EVEN = 1.02  # type that is so much larger than other type does not look it
 _AGAIN = (1.0, 0.75, 0.55, 0.4)  # shares of its length that a text which does not fit is drawn again with
 
 
@@ -66,6 +67,7 @@ class Layout:
     smallest: float
     scale: float = 1.0
     placed: list[Placed] = field(default_factory=list)
+    most: dict[str, float] = field(default_factory=dict)  # the largest type that each group may have
 
     @property
     def unit(self) -> float:
@@ -80,8 +82,8 @@ class Layout:
                 self.placed.clear()
                 self.measure(block, width, height)
                 self.place(block, (0, 0, width, height), "page")
-                self._level()
-                return self.placed
+                if not self._level():
+                    return self.placed
             except Overflow as overflow:
                 if not (_leave_out(overflow.block, overflow.number) or _leave_out(block)):
                     raise
@@ -391,11 +393,13 @@ class Layout:
         """A text fitted to the room offered, from memory where the room is as good as one that it was fitted to."""
         if not block.words:
             return None
-        known = block.settings.get("fitted")
-        if known and self._serves(known, width, height):
-            return known
         node = block.node
+        most = self.most.get(node.same_size or "", inf)
+        known = block.settings.get("fitted")
+        if known and known.setting.size <= most * _EVEN and self._serves(known, width, height):
+            return known
         low, high = (max(self.smallest, size * self.unit * self.scale * self.faces.size) for size in node.size)
+        high = min(high, most)
         low = max(self.smallest, min(low, high))
         problem: SampleError | None = None
         for share in _AGAIN:
@@ -444,21 +448,16 @@ class Layout:
             return width <= known.width + _SLACK  # a box that was drawn in around its lines
         return abs(known.width - width) <= _SLACK and (freely or height <= known.limit + _SLACK)
 
-    def _level(self) -> None:
-        """Give the texts of each group one size: the smallest that any of them has."""
-        groups: dict[str, list[Placed]] = {}
+    def _level(self) -> bool:
+        """Bound the type of each group by the smallest that any of its texts has; whether some text is larger."""
+        groups: dict[str, list[float]] = {}
         for placed in self.placed:
             if isinstance(placed.block.node, nodes.Text) and placed.block.node.same_size:
-                groups.setdefault(placed.block.node.same_size, []).append(placed)
-        for members in groups.values():
-            least = min((p.block.settings["fitted"].setting.size for p in members), default=inf)
-            for p in members:
-                fitted = p.block.settings["fitted"]
-                if fitted.setting.size > least * 1.01:
-                    width, height = p.rect[2] - p.rect[0], p.rect[3] - p.rect[1]
-                    width = max(width, fitted.setting.width + 1)
-                    smaller = self._fitted(p.block, p.block.node, width, height, least * 0.99, least)
-                    p.block.settings["fitted"] = smaller
+                size = placed.block.settings["fitted"].setting.size
+                groups.setdefault(placed.block.node.same_size, []).append(size)
+        uneven = [group for group, sizes in groups.items() if max(sizes) > min(sizes) * _EVEN]
+        self.most.update({group: min(groups[group]) for group in uneven})
+        return bool(uneven)
 
     # ---- lengths ----
 

@@ -231,7 +231,7 @@ class Cells(Config):
 
 
 class Table(Node):
-    """Rows of cells. `total` is a last row, by columns."""
+    """Rows of cells; with a `height` or a `flex` they share it."""
 
     table: list[Cells] = Field(min_length=1)
     rows: Counts = (4, 7)
@@ -240,7 +240,6 @@ class Table(Node):
     lines: bool = True
     size: Span = (2.0, 2.4)
     padding: Sides = (1.1, 1.2, 1.1, 1.2)
-    total: list[Words] | None = None
 
 
 KINDS: Mapping[str, type[Node]] = {
