@@ -119,10 +119,10 @@ def cloth(rng: np.random.Generator, width: float, height: float) -> tuple[tuple[
 @dataclass(frozen=True)
 class Medium:
     """`aspect` is width over height, from narrowest to widest; `share` how much of the picture's width or height it
-    takes; `margins` the part without text: left, top, right, bottom. A `wall` fills the whole picture, and `aspect` is
-    then the writable area's. `angles` are the largest yaw, pitch and roll in degrees; `lift` how far it stands off what
-    is behind it, as a share of the picture's shorter side; `props` what
-    holds it, none when empty."""
+    takes; `margins` the part without text: left, top, right, bottom. `angles` are the largest yaw, pitch and roll in
+    degrees; `lift` how far it stands off what is behind it, as a share of the picture's shorter side; `props` what
+    holds it, none when empty; `ruled` that lines are drawn under its writing. `close`: it may be seen from so near that
+    its edges are out of sight. A `wall` fills the picture, and `aspect` is then that of the area for text."""
 
     name: str
     paint: Callable[[Sheet], surfaces.Surface]
@@ -140,6 +140,7 @@ class Medium:
     wall: bool = False
     props: str = ""
     ruled: bool = False
+    close: bool = False
     haze: float = 0.0  # how much of the ink's colour comes upon the surface about it
     reach: float = 0.12  # em: how far beyond its glyphs the ink shows
 
@@ -236,6 +237,7 @@ MEDIA: tuple[Medium, ...] = (
         (0.11, 0.1, 0.11, 0.1),
         shape=paper,
         angles=(12, 16, 8),
+        close=True,
     ),
     Medium(
         "a sheet of lined paper",
@@ -250,6 +252,7 @@ MEDIA: tuple[Medium, ...] = (
         shape=paper,
         angles=(12, 16, 8),
         ruled=True,
+        close=True,
     ),
     Medium(
         "a sheet of kraft paper",
@@ -263,6 +266,7 @@ MEDIA: tuple[Medium, ...] = (
         _HAND + _SIGN,
         shape=paper,
         angles=(12, 16, 8),
+        close=True,
     ),
     Medium(
         "a sheet of crumpled paper",
@@ -276,6 +280,7 @@ MEDIA: tuple[Medium, ...] = (
         shape=crumple,
         angles=(10, 12, 8),
         lift=0.02,
+        close=True,
     ),
     Medium(
         "a sticky note",
@@ -305,6 +310,7 @@ MEDIA: tuple[Medium, ...] = (
         angles=(16, 10, 4),
         lift=0.02,
         props="ropes",
+        close=True,
     ),
     Medium(
         "a chalkboard",
@@ -318,6 +324,7 @@ MEDIA: tuple[Medium, ...] = (
         _HAND,
         angles=(16, 8, 3),
         lift=0.02,
+        close=True,
     ),
     Medium(
         "a whiteboard",
@@ -331,6 +338,7 @@ MEDIA: tuple[Medium, ...] = (
         _HAND,
         angles=(16, 8, 2),
         lift=0.02,
+        close=True,
     ),
     Medium(
         "a billboard",
@@ -374,6 +382,7 @@ MEDIA: tuple[Medium, ...] = (
         _HAND + _SIGN,
         angles=(14, 14, 6),
         lift=0.02,
+        close=True,
     ),
     Medium(
         "a fabric banner",
@@ -390,6 +399,7 @@ MEDIA: tuple[Medium, ...] = (
         angles=(10, 6, 2),
         lift=0.025,
         props="cords",
+        close=True,
     ),
     Medium(
         "a phone screen",
@@ -448,6 +458,7 @@ MEDIA: tuple[Medium, ...] = (
         ("serif", "sans-serif", "slab serif"),
         angles=(14, 8, 2),
         lift=0.012,
+        close=True,
     ),
     Medium(
         "an engraved stone slab",
@@ -461,6 +472,7 @@ MEDIA: tuple[Medium, ...] = (
         ("serif", "kai", "sans-serif"),
         angles=(14, 8, 3),
         lift=0.03,
+        close=True,
     ),
 )
 

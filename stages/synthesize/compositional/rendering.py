@@ -6,7 +6,7 @@ the medium is turned and bent less, and stands larger, until it does not.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from dataengine.errors import SampleError, StageError
 from dataengine.sample import Paragraph
 from fonts.catalog import Family
 from stages.synthesize import palette
-from stages.synthesize.compositional import light, media, pictures, props, scenes, surfaces, textures, warp
+from stages.synthesize.compositional import clutter, light, media, pictures, props, scenes, surfaces, textures, warp
 from stages.synthesize.compositional.inks import Mark
 from stages.synthesize.compositional.light import Light
 from stages.synthesize.compositional.media import Medium
@@ -26,7 +26,7 @@ from stages.synthesize.compositional.props import Behind
 from stages.synthesize.compositional.surfaces import Sheet, Surface
 from stages.synthesize.compositional.textures import Window
 from stages.synthesize.compositional.view import Pose, View, frame
-from stages.synthesize.compositional.warp import Bend, Chain, Homography
+from stages.synthesize.compositional.warp import Bend, Chain
 from stages.synthesize.compositional.writing import Hand, Written, baselines, covers, write
 from stages.synthesize.scene import Drawn, Said, Scene
 from stages.synthesize.typeset import Geometry, Setting, Typesetter
@@ -36,6 +36,7 @@ _EASE = (1.0, 0.6, 0.3, 0.0)  # how much of the drawn angles and bends is kept, 
 _RIGHT_TO_LEFT = ("ar", "fa", "he")
 # How the medium is toned, darker for white ink or lighter for black, where none of its own can be read on it.
 _TONED = ((1.0, 1.0), (0.86, 1.1), (0.72, 1.2), (0.6, 1.32), (0.45, 1.45))
+_CLUTTERED = 0.6  # of the tables have something lying on them
 _DIM = 0.8  # the darkest light on a text
 
 
@@ -117,9 +118,9 @@ def _render(
         surface.pixels[:] = textures.shade(surface.pixels, surface.relief)
     for bend in view.chain.bends:
         _shade_bend(surface.pixels, bend, sky)
-    canvas, surroundings, photograph, flat = _ground(rng, view, sky, size, photographs)
-    _place(rng, canvas, surface, view, sky, flat)
-    canvas = _finish(rng, canvas, sky, medium)
+    ground = _ground(rng, view, sky, size, photographs)
+    _place(rng, ground.pixels, surface, view, sky, ground.flat)
+    pixels = _finish(rng, ground.pixels, sky)
     paragraphs = tuple(
         _paragraph(text.setting, geometry, view.chain, order)
         for order, (text, geometry) in enumerate(zip(written, geometries, strict=True))
@@ -133,24 +134,25 @@ def _render(
             Said(text.setting.text, text.block.role, name, text.setting.style.family.style)
             for text, name in zip(written, names, strict=True)
         ),
-        surroundings=surroundings,
-        details=(*surface.details, *view.details, sky.phrase),
+        surroundings=ground.name,
+        details=(*surface.details, *view.details, *ground.details, sky.phrase),
     )
     meta = {
         "medium": medium.name,
         "material": surface.material,
-        "surroundings": surroundings,
-        "photograph": photograph,
+        "surroundings": ground.name,
+        "photograph": ground.photograph,
         "yaw": round(view.angles[0], 2),
         "pitch": round(view.angles[1], 2),
         "roll": round(view.angles[2], 2),
         "bends": len(view.chain.bends),
+        "close": view.close,
         "light": sky.source,
         "inks": list(names),
         "contrast": [round(r, 2) for r in ratios],
         "fonts": list(dict.fromkeys(t.setting.style.family.name for t in written)),
     }
-    return Drawn(canvas, paragraphs, scene, meta)
+    return Drawn(pixels, paragraphs, scene, meta)
 
 
 def _choose_inks(
@@ -235,31 +237,40 @@ def _shade_bend(pixels: np.ndarray, bend: Bend, sky: Light) -> None:
     pixels[:] = textures.shade(pixels, grey)
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """What is behind the medium: its pixels, how captions call it, and the photograph's name; `flat` when it is a
+    surface that takes a contact shadow; `details` are what lies about on it."""
+
+    pixels: np.ndarray
+    name: str | None = None
+    photograph: str | None = None
+    flat: bool = False
+    details: tuple[str, ...] = ()
+
+
 def _ground(
-    rng: np.random.Generator,
-    view: View,
-    sky: Light,
-    size: tuple[int, int],
-    photographs: Sequence[Path],
-) -> tuple[np.ndarray, str | None, str | None, bool]:
-    """What is behind the medium: its pixels, how captions call it, the photograph's name, and whether it is a surface
-    that takes a contact shadow."""
+    rng: np.random.Generator, view: View, sky: Light, size: tuple[int, int], photographs: Sequence[Path]
+) -> _Ground:
     width, height = size
     medium = view.medium
     if medium.wall:
-        return np.zeros((height, width, 3), np.uint8), None, None, False
+        return _Ground(np.zeros((height, width, 3), np.uint8))
     if photographs:
         path = photographs[int(rng.integers(len(photographs)))]
-        return scenes.photograph(path, rng, width, height), "a photograph", path.name, False
+        return _Ground(scenes.photograph(path, rng, width, height), "a photograph", path.name)
     place = scenes.PLACES[medium.scenes[int(rng.integers(len(medium.scenes)))]]
     if not place.flat:
-        return place.paint(rng, width, height, sky), place.name, None, False
+        return _Ground(place.paint(rng, width, height, sky), place.name)
     corners = view.chain.view.inverse(warp.edge(width, height, 2))
     (left, top), (right, bottom) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
-    across, down = int(right - left), int(bottom - top)
-    plane = place.paint(rng, across, down, sky)
-    chain = Chain((), Homography(view.chain.view.matrix @ warp.translation(left, top)))
-    return warp.warp(plane, chain, (0, 0, width, height)), place.name, None, True
+    plane = place.paint(rng, int(right - left), int(bottom - top), sky)
+    chain = Chain((), view.chain.view.before(warp.translation(left, top)))
+    canvas = warp.warp(plane, chain, (0, 0, width, height))
+    details: tuple[str, ...] = ()
+    if place.table and not view.close and rng.random() < _CLUTTERED:
+        details = clutter.lay(rng, canvas, view.chain.forward(warp.edge(view.width, view.height, 2))[::2], sky)
+    return _Ground(canvas, place.name, flat=True, details=details)
 
 
 def _place(rng: np.random.Generator, canvas: np.ndarray, surface: Surface, view: View, sky: Light, flat: bool) -> None:
@@ -290,7 +301,7 @@ def _place(rng: np.random.Generator, canvas: np.ndarray, surface: Surface, view:
     cv2.add(part, cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), part)
 
 
-def _finish(rng: np.random.Generator, canvas: np.ndarray, sky: Light, medium: Medium) -> np.ndarray:
+def _finish(rng: np.random.Generator, canvas: np.ndarray, sky: Light) -> np.ndarray:
     """Light that falls off, a vignette, and the grain of the film."""
     height, width = canvas.shape[:2]
     canvas = cv2.multiply(canvas, sky.map(width, height, float(rng.uniform(0.05, 0.25))), scale=1 / 200)

@@ -19,11 +19,12 @@ Painter = Callable[[np.random.Generator, int, int, Light], np.ndarray]
 @dataclass(frozen=True)
 class Place:
     """`flat`: a surface that the medium lies on or hangs at, seen in the same perspective; if not, a view far behind
-    it, on which nothing casts a sharp shadow."""
+    it, on which nothing casts a sharp shadow. `table`: things lie about on it."""
 
     name: str
     paint: Painter
     flat: bool = True
+    table: bool = False
 
 
 def photograph(path: Path, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -229,11 +230,11 @@ def _skyline(rng: np.random.Generator, pixels: np.ndarray, haze: Colour) -> None
 PLACES: dict[str, Place] = {
     place.name: place
     for place in (
-        Place("a wooden table", _table("oak wood")),
-        Place("a dark wooden desk", _table("dark wood")),
+        Place("a wooden table", _table("oak wood"), table=True),
+        Place("a dark wooden desk", _table("dark wood"), table=True),
         Place("a dark wooden door", _table("dark wood")),
-        Place("a marble table", _marble),
-        Place("a linen tablecloth", _linen),
+        Place("a marble table", _marble, table=True),
+        Place("a linen tablecloth", _linen, table=True),
         Place("a concrete floor", _concrete),
         Place("a concrete wall", _concrete),
         Place("a plaster wall", _plaster),

@@ -16,6 +16,8 @@ from stages.synthesize.compositional.light import Light
 from stages.synthesize.compositional.textures import Colour, Window, around, colour, mix, shade
 from stages.synthesize.palette import COLOURS
 
+_BUSIEST = 24  # levels: the largest standard deviation of a surface
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -633,13 +635,13 @@ def slab(sheet: Sheet) -> Surface:
 
 
 def pictured(path: Path) -> Callable[[Sheet], Surface]:
-    """The surface of a user's own texture."""
+    """The surface of a user's own texture: a part of it, its contrast lowered where it would swallow the text."""
 
     def paint(sheet: Sheet) -> Surface:
-        return Surface(
-            pictures.cover(path, sheet.rng, sheet.width, sheet.height),
-            None,
-            path.stem.replace("-", " ").replace("_", " "),
-        )
+        pixels = pictures.cover(path, sheet.rng, sheet.width, sheet.height)
+        mean, spread = (float(values.mean()) for values in cv2.meanStdDev(pixels))
+        if spread > _BUSIEST:
+            pixels = cv2.convertScaleAbs(pixels, alpha=_BUSIEST / spread, beta=mean * (1 - _BUSIEST / spread))
+        return Surface(pixels, None, path.stem.replace("-", " ").replace("_", " "))
 
     return paint

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -63,14 +64,18 @@ def test_every_medium_is_complete(setter: Typesetter, medium: Medium):
 
 
 @pytest.mark.parametrize("medium", [m for m in MEDIA if not m.wall], ids=lambda m: m.name)
-def test_text_lies_within_the_medium(medium: Medium):
+def test_text_lies_within_the_medium_and_the_picture(medium: Medium):
     for index in range(12):
         pose = Pose.draw(generator("pose", 0, index))
-        view = frame(medium, (400, 600), pose, 1.0)
-        outline = view.chain.forward(warp.edge(view.width, view.height))
-        assert (outline >= -1e-6).all() and (outline <= [400 + 1e-6, 600 + 1e-6]).all()
-        left, top, right, bottom = view.area
-        assert 0 < left < right < view.width and 0 < top < bottom < view.height
+        for close in (False, True):
+            view = frame(medium, (400, 600), replace(pose, close=close), 1.0)
+            left, top, right, bottom = view.area
+            assert 0 < left < right < view.width and 0 < top < bottom < view.height
+            text = view.chain.forward(warp.grid(*view.area, 17))
+            sheet = view.chain.forward(warp.edge(view.width, view.height))
+            for places in (text,) if view.close else (text, sheet):
+                assert (places >= -0.5).all() and (places <= [400.5, 600.5]).all()
+            assert view.close == (close and medium.close)
 
 
 @pytest.mark.parametrize(
