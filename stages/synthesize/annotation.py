@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from fontTools.unicodedata import script
-
 from dataengine.sample import Paragraph
-from stages.synthesize.typeset import Geometry, Setting
+from stages.synthesize.typeset import Geometry, Setting, main_script
 
 
 def paragraphs(drawn: Iterable[tuple[Setting, Geometry]]) -> tuple[Paragraph, ...]:
@@ -20,20 +18,15 @@ def paragraphs(drawn: Iterable[tuple[Setting, Geometry]]) -> tuple[Paragraph, ..
 
 
 def _paragraph(text: str, setting: Setting, size: float, geometry: Geometry, order: int) -> Paragraph:
+    lent = (a.family.name for a in setting.draft.accents if a.family)
     return Paragraph(
         content=text,
         language=setting.language,
         script=main_script(text),
-        font=f"{setting.style.family.name} {setting.style.weight}",
+        font=", ".join(dict.fromkeys([f"{setting.style.family.name} {setting.style.weight}", *lent])),
         size=round(size, 2),
         order=order,
         lines=geometry.lines,
         words=geometry.words,
         characters=geometry.characters,
     )
-
-
-def main_script(text: str) -> str:
-    """The script of most of a text's letters, ISO 15924; Zyyy, common to all scripts, where it has none."""
-    letters = [script(c) for c in text if c.isalpha()] or ["Zyyy"]
-    return max(dict.fromkeys(letters), key=letters.count)

@@ -131,7 +131,9 @@ class TextSet:
 
     @cached_property
     def _setter(self) -> Typesetter:
-        return Typesetter([family for families in self._families.values() for family in families])
+        # English words stand in texts of all languages, and are set in its families where a font lacks their letters.
+        families = [*self._families.values(), catalog.for_language("en")]
+        return Typesetter(list(dict.fromkeys(family for some in families for family in some)))
 
     def produce(self, piece: Piece) -> Iterator[Sample | Failure]:
         start = piece.payload["start"]

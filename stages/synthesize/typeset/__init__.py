@@ -4,8 +4,22 @@ Pango lays out and cairo draws; only this room knows them.
 """
 
 from stages.synthesize.typeset.canvas import Page
+from stages.synthesize.typeset.fallback import main_script
 from stages.synthesize.typeset.flow import Block, Frame, Story, flow
 from stages.synthesize.typeset.setter import Geometry, Setting, Typesetter, clean
 from stages.synthesize.typeset.style import Accent, Style
 
-__all__ = ["Accent", "Block", "Frame", "Geometry", "Page", "Setting", "Story", "Style", "Typesetter", "clean", "flow"]
+__all__ = [
+    "Accent",
+    "Block",
+    "Frame",
+    "Geometry",
+    "Page",
+    "Setting",
+    "Story",
+    "Style",
+    "Typesetter",
+    "clean",
+    "flow",
+    "main_script",
+]

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from dataengine.errors import SampleError
+from fonts.catalog import Family
 from fonts.coverage import uncovered
 from stages.synthesize.typeset import glyphs as glyphs_of
 from stages.synthesize.typeset import pango
+from stages.synthesize.typeset.fallback import borrowed
 from stages.synthesize.typeset.fontmap import REFERENCE, FontMap
 from stages.synthesize.typeset.glyphs import SOFT_HYPHEN, Glyphs, Piece
 from stages.synthesize.typeset.pango import SCALE, ffi
@@ -63,9 +65,20 @@ class Lines:
 
 
 class Draft:
-    """A paragraph whose width is not known yet. Raises SampleError when its fonts cannot write it."""
+    """A paragraph whose width is not known yet. `others` are families that words of other scripts may be set in.
 
-    def __init__(self, fonts: FontMap, text: str, language: str, style: Style, accents: Sequence[Accent]) -> None:
+    Raises SampleError when its fonts cannot write it.
+    """
+
+    def __init__(
+        self,
+        fonts: FontMap,
+        text: str,
+        language: str,
+        style: Style,
+        accents: Sequence[Accent],
+        others: Sequence[Family] = (),
+    ) -> None:
         self._lib, self._fonts = pango.libraries(), fonts
         self.text, self.language, self.style = text, language, style
         self.accents = _in_source(text, accents)
@@ -75,9 +88,16 @@ class Draft:
         elif style.drop:
             raise SampleError("the text does not begin with a letter that could be a drop cap")
         self.source = text if style.drop else self.head + text
-        if self.head and not style.drop:
-            by = len(self.head)
+        by = len(self.head)
+        if by and not style.drop:
             self.accents = tuple(replace(a, start=a.start + by, end=a.end + by) for a in self.accents)
+        # The head is set by itself, in the paragraph's own family.
+        lent = borrowed(self.source[len(self.head) :], style.family, others)
+        self.accents += tuple(
+            b
+            for b in (replace(a, start=a.start + by, end=a.end + by) for a in lent)
+            if not any(a.family and a.start < b.end and b.start < a.end for a in self.accents)
+        )
         self._check_coverage()
         whole = self._layout(0)
         self.attributes = glyphs_of.attributes(whole)

@@ -62,17 +62,30 @@ class Geometry:
 
 
 class Typesetter:
-    """Sets text with the families given, and with no other font of the machine."""
+    """Sets text with the families given, and with no other font of the machine.
+
+    Words of a script that a paragraph's family lacks are set in another family of its language or of English.
+    """
 
     def __init__(self, families: Sequence[Family]) -> None:
+        self._families = tuple(families)
         self._fonts = FontMap(families)
+        self._others: dict[tuple[Family, str], list[Family]] = {}
 
     def draft(self, text: str, language: str, style: Style, accents: Sequence[Accent] = ()) -> Draft:
         """A paragraph prepared for any width. Raises SampleError when its characters cannot be written or seen."""
         text = clean(text)
         if style.hyphenate:
             text = hyphenated(text, language)
-        return Draft(self._fonts, text, language, style, accents)
+        return Draft(self._fonts, text, language, style, accents, self._lenders(style.family, language))
+
+    def _lenders(self, family: Family, language: str) -> list[Family]:
+        """The other families of a language, then those of English, of the family's own style first."""
+        key = family, language
+        if key not in self._others:
+            known = [f for f in self._families if f != family and {language, "en"} & set(f.languages)]
+            self._others[key] = sorted(known, key=lambda f: (language not in f.languages, f.style != family.style))
+        return self._others[key]
 
     def fit(
         self,

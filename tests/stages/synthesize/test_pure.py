@@ -7,7 +7,7 @@ import pytest
 from dataengine.errors import SampleError
 from dataengine.sample import generator
 from fonts import catalog
-from stages.synthesize import annotation, palette, pure
+from stages.synthesize import palette, pure
 from stages.synthesize.composition import COMPOSITIONS, Composition
 from stages.synthesize.pure import Brief, Text
 from stages.synthesize.scene import Drawn
@@ -147,12 +147,6 @@ def test_what_does_not_fit_at_the_smallest_size_is_refused_not_cut(setter: Types
     long = replace(page_brief, story=(replace(page_brief.story[0], content="All are equal before the law. " * 10),))
     with pytest.raises(SampleError, match="do not fit"):
         pure.draw(setter, long, 20, np.random.default_rng(0))
-
-
-def test_the_script_of_a_paragraph_is_that_of_most_of_its_letters():
-    assert annotation.main_script("1948") == "Zyyy"
-    assert annotation.main_script("Article 第一條") == "Latn"
-    assert annotation.main_script("日本国憲法") == "Hani"
 
 
 def test_a_page_does_not_say_the_same_thing_twice():
