@@ -71,16 +71,24 @@ def run(
 @app.command()
 def synth(
     manifest: Manifest,
-    out: Annotated[str, typer.Option(help="The folder or URL to write the set to.")],
+    out: Annotated[str | None, typer.Option(help="The folder or URL to write the set to.")] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(metavar="INDEX", help="Write nothing: compare with the index.parquet of a folder or URL."),
+    ] = None,
+    start: Annotated[int | None, typer.Option(min=0, help="The first index.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="How many images.")] = None,
     overrides: Overrides = None,
     address: Address = None,
     workers: Workers = None,
 ) -> None:
-    """Regenerate a text set and pack it; same manifest and seed, same pixels."""
+    """Draw a text set, or any range of it, and pack it; same manifest and versions, same pixels."""
     from dataengine import running
 
-    running.synthesize(manifest, out, count, overrides or [], address, workers, _console())
+    if verify is not None:
+        running.verify(manifest, verify, start, count, overrides or [], address, workers, _console())
+    else:
+        running.synthesize(manifest, out, start, count, overrides or [], address, workers, _console())
 
 
 @app.command()

@@ -78,6 +78,10 @@ class PartWriter:
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
         self.rows += table.num_rows
 
+    def note(self, key: bytes, value: str) -> None:
+        """Put a value into the file's metadata."""
+        self._writer.add_key_value_metadata({key: value})
+
     def commit(self, mark: Mark) -> None:
         self._writer.add_key_value_metadata({_MARK: json.dumps(asdict(mark))})
         self._writer.close()

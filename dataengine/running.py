@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dataengine import manifest
+from dataengine import verify as index_of
 from dataengine.errors import ManifestError
 from dataengine.pipeline import Pipeline
 from dataengine.plan import Plan
@@ -30,41 +31,69 @@ def run(
     if dry_run:
         show_plan(Plan(asked, folder), console)
         return
-    _carry_out(asked, folder, until, address, workers, console)
+    _carry_out(Plan(asked, folder), until, address, workers, console)
 
 
 def synthesize(
     path: Path,
-    out: str,
+    out: str | None,
+    start: int | None,
     count: int | None,
     overrides: Sequence[str],
     address: str | None,
     workers: int | None,
     console: Console,
 ) -> None:
-    """Only what a manifest synthesizes: its text sets, packed."""
+    """Only what a manifest synthesizes: its text sets or a range of each, packed, and the index of what was drawn."""
+    if out is None:
+        raise ManifestError("synth: it is not said where to", "give --out FOLDER, or --verify INDEX to compare only")
+    if start is not None and count is None:
+        raise ManifestError("synth: --start alone is no range", "give --count as well")
     folder = Run(out)
-    asked = manifest.load(path, overrides, run=folder.location)
+    asked = _text_sets(path, overrides, folder.location)
+    given = {key: value for key, value in (("start", start), ("count", count)) if value is not None}
+    entries = [e.model_copy(update={"params": {**e.params, **given}}) for e in asked.synthesize]
+    pack = asked.pack or {"stage": "pack"}
+    only = manifest.Manifest(name=asked.name, seed=asked.seed, parts=asked.parts, synthesize=entries, pack=pack)
+    _carry_out(Plan(only, folder), None, address, workers, console, indexed=True)
+
+
+def verify(
+    path: Path,
+    index: str,
+    start: int | None,
+    count: int | None,
+    overrides: Sequence[str],
+    address: str | None,
+    workers: int | None,
+    console: Console,
+) -> None:
+    """Draw a manifest's text sets again, or a range of each, and compare them with an index. Writes nothing."""
+    asked = _text_sets(path, overrides, "")
+    reporter = Reporter(Run(index), console)
+    verdict = index_of.verify(asked.synthesize, asked.seed, index, start or 0, count, reporter, address, workers)
+    index_of.show(verdict, index, console)
+
+
+def _text_sets(path: Path, overrides: Sequence[str], run: str) -> manifest.Manifest:
+    asked = manifest.load(path, overrides, run=run)
     if not asked.synthesize:
         raise ManifestError(
             f"{path}: it has no `synthesize` section", "give a text set, such as manifests/synth/quick.yaml"
         )
-    counted = {} if count is None else {"count": count}
-    entries = [e.model_copy(update={"params": {**e.params, **counted}}) for e in asked.synthesize]
-    pack = asked.pack or {"stage": "pack"}
-    only = manifest.Manifest(name=asked.name, seed=asked.seed, parts=asked.parts, synthesize=entries, pack=pack)
-    _carry_out(only, folder, None, address, workers, console)
+    return asked
 
 
 def _carry_out(
-    asked: manifest.Manifest, folder: Run, until: str | None, address: str | None, workers: int | None, console: Console
+    plan: Plan, until: str | None, address: str | None, workers: int | None, console: Console, indexed: bool = False
 ) -> None:
-    plan = Plan(asked, folder)
-    folder.create()
-    with folder.lock():
-        reporter = Reporter(folder, console)
+    plan.run.create()
+    with plan.run.lock():
+        reporter = Reporter(plan.run, console)
         Pipeline(plan, reporter, address, workers)(until)
-    console.print(f"[bold]done[/]: {folder.url}", highlight=False)
+        if indexed:
+            index_of.write_index(plan, reporter, address, workers)
+    console.print(f"[bold]done[/]: {plan.run.url}", highlight=False)
 
 
 def show_plan(plan: Plan, console: Console) -> None:

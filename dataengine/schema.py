@@ -96,6 +96,20 @@ INDEX = pa.schema(
     ]
 )
 
+SET_INDEX = pa.schema(
+    [
+        ("source", pa.string()),  # the entry's name in the manifest
+        ("index", pa.int64()),  # within the set
+        ("uri", pa.string()),
+        ("sample_id", pa.string()),  # null where nothing could be drawn, as are the digests
+        ("digest", pa.string()),  # BLAKE2b-128 of the encoded image
+        ("text_digest", pa.string()),  # of the annotation: every text, place, font and size
+        ("caption_digest", pa.string()),
+        ("refused", pa.string()),  # why nothing was drawn
+    ]
+)
+"""What each index of a text set became; the file's metadata has the versions of what drew it, as JSON."""
+
 PLAN = pa.schema(
     [
         ("phase", pa.int32()),
