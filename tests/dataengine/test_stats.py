@@ -1,0 +1,31 @@
+import numpy as np
+
+from dataengine import catalog, stats
+from dataengine.sample import Paragraph, Spans
+
+
+def paragraph(content: str) -> Paragraph:
+    none = Spans([], np.empty((0, 8), np.float32))
+    return Paragraph(content, "x", "Zyyy", "f", 12.0, 0, none, none, none)
+
+
+def test_characters_of_the_text_in_pictures_are_counted_by_language(make_run):
+    run = make_run(
+        [
+            {"language": "zh-Hans", "text": [paragraph("人人生而自由"), paragraph("自由")]},
+            {"language": "zh-Hans", "text": [paragraph("生 人")]},
+            {"language": "en", "text": [paragraph("so it is")]},
+            {"text": [paragraph("1")]},
+            {"language": "fr"},
+        ],
+        part=2,
+    )
+    assert stats.texts(catalog.connect(run)) == [
+        ("zh-Hans", 2, 3, 10, 5, 1),
+        ("en", 1, 1, 6, 4, 2),
+        ("unknown", 1, 1, 1, 1, 1),
+    ]
+
+
+def test_a_run_without_text_has_no_such_rows(make_run):
+    assert stats.texts(catalog.connect(make_run([{}, {}]))) == []
