@@ -57,7 +57,8 @@ def texts(db: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int, int, int, 
     """(language, pictures, paragraphs, characters, different ones, those that occur once) of the annotated text."""
     return db.execute(
         r"""with paragraphs as (
-                select coalesce(language, 'unknown') as language, part, row, unnest(text).content as content from samples
+                select coalesce(language, 'unknown') as language, part, row, unnest(text).content as content
+                from samples
             ), written as (
                 select language, character, count(*) as times from (
                     select language, unnest(string_split(regexp_replace(content, '\s', '', 'g'), '')) as character
@@ -67,7 +68,8 @@ def texts(db: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int, int, int, 
                 select language, sum(times)::bigint as total, count(*) as different, count(*) filter (times = 1) as once
                 from written group by language
             )
-            select language, count(distinct (part, row)), count(*), any_value(total), any_value(different), any_value(once)
+            select language, count(distinct (part, row)), count(*), any_value(total), any_value(different),
+                any_value(once)
             from paragraphs join characters using (language) group by language order by 4 desc, 1
         """
     ).fetchall()
