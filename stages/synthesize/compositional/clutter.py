@@ -19,15 +19,22 @@ def lay(rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray, light: 
     return tuple(f"{kind} beside it" for kind in chosen if _THINGS[kind](rng, canvas, sheet, light))
 
 
-def _beside(rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A place near the sheet's left or right edge, and the direction of that edge."""
+def _beside(
+    rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """A place near the sheet's left or right edge, and the direction of that edge; None where there is no room."""
+    height, width = canvas.shape[:2]
     top_left, top_right, bottom_right, bottom_left = sheet
     left = rng.random() < 0.5
     start, end = (top_left, bottom_left) if left else (top_right, bottom_right)
     along = (end - start) / np.hypot(*(end - start))
     out = np.array([-along[1], along[0]]) * (1 if left else -1)
-    away = rng.uniform(0.015, 0.07) * min(canvas.shape[:2])
-    return start + (end - start) * rng.uniform(0.35, 0.7) + out * away, along
+    away = rng.uniform(0.025, 0.075) * min(width, height)
+    place = start + (end - start) * rng.uniform(0.35, 0.7) + out * away
+    margin = 0.03 * min(width, height)
+    if not (margin < place[0] < width - margin and margin < place[1] < height - margin):
+        return None, None
+    return place, along
 
 
 def _turned(direction: np.ndarray, degrees: float) -> np.ndarray:
@@ -95,6 +102,8 @@ def _rod(
 def _pencil(rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray, light: Light) -> bool:
     unit = min(canvas.shape[:2])
     place, along = _beside(rng, canvas, sheet)
+    if place is None or along is None:
+        return False
     along = _turned(along, rng.uniform(-14, 14)) * rng.choice([-1, 1])
     thick, length = 0.017 * unit, rng.uniform(0.3, 0.45) * unit
     tone = _PENS[int(rng.integers(5))]
@@ -112,6 +121,8 @@ def _pencil(rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray, lig
 def _pen(rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray, light: Light) -> bool:
     unit = min(canvas.shape[:2])
     place, along = _beside(rng, canvas, sheet)
+    if place is None or along is None:
+        return False
     along = _turned(along, rng.uniform(-18, 18)) * rng.choice([-1, 1])
     thick, length = 0.021 * unit, rng.uniform(0.26, 0.32) * unit
     tone = _PENS[int(rng.integers(1, len(_PENS)))]

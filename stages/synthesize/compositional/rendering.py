@@ -232,8 +232,7 @@ def _shade_bend(pixels: np.ndarray, bend: Bend, sky: Light) -> None:
     level = 128 * (1 + 1.1 * slope * facing - 0.45 * np.clip(1 - shorter, 0, 1))
     soft = length / 160 if len(bend.at) > 5 else max(0.8, length / 500)  # a curve is smooth, a fold is sharp
     level = cv2.GaussianBlur(level.astype(np.float32)[None], (0, 0), soft).ravel()
-    tone = np.rint(np.clip(level, 60, 200)).astype(np.uint8)
-    grey = np.repeat(tone[None], height, axis=0) if bend.axis == 0 else np.repeat(tone[:, None], width, axis=1)
+    grey = textures.ramp(np.clip(level, 60, 200), bend.axis, width, height)
     pixels[:] = textures.shade(pixels, grey)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from stages.synthesize.compositional import pictures
 from stages.synthesize.compositional.light import Light
-from stages.synthesize.compositional.textures import Colour, Window, around, colour, mix, shade
+from stages.synthesize.compositional.textures import Colour, Window, around, colour, mix, ramp, shade
 from stages.synthesize.palette import COLOURS
 
 _BUSIEST = 24  # levels: the largest standard deviation of a surface
@@ -149,18 +149,7 @@ def sticky(sheet: Sheet) -> Surface:
     # The glued strip lies flat; below it the note turns to the light.
     t = np.linspace(0, 1, 32, dtype=np.float32)
     level = 122 + 8 * np.clip((t - 0.16) / 0.1, 0, 1) + 9 * t**2 - 16 * np.clip((t - 0.86) / 0.14, 0, 1) ** 2
-    return Surface(shade(pixels, _rows(level, sheet)), None, names[number])
-
-
-def _rows(level: np.ndarray, sheet: Sheet) -> np.ndarray:
-    """A grey that changes from top to bottom as `level` says."""
-    return cv2.resize(level.astype(np.float32)[:, None], (sheet.width, sheet.height)).astype(np.uint8)
-
-
-def _columns(level: np.ndarray, sheet: Sheet) -> np.ndarray:
-    """A grey that changes from left to right as `level` says."""
-    row = cv2.resize(level.astype(np.float32)[None], (sheet.width, 1), interpolation=cv2.INTER_LINEAR)
-    return np.repeat(np.rint(row).astype(np.uint8), sheet.height, axis=0)
+    return Surface(shade(pixels, ramp(level, 1, sheet.width, sheet.height)), None, names[number])
 
 
 _WOODS: dict[str, tuple[Colour, ...]] = {
@@ -399,7 +388,7 @@ def book(sheet: Sheet) -> Surface:
         part[:] = cover
     middle = sheet.width // 2
     cv2.line(pixels, (middle, rim), (middle, sheet.height - rim), (96, 88, 78), 1, cv2.LINE_AA)
-    return Surface(pixels, _rounded(sheet, 0.8), names[number], relief=_columns(level, sheet))
+    return Surface(pixels, _rounded(sheet, 0.8), names[number], relief=ramp(level, 0, sheet.width, sheet.height))
 
 
 def cardboard(sheet: Sheet) -> Surface:
@@ -625,9 +614,9 @@ _STONES: dict[str, tuple[str, tuple[Colour, ...]]] = {
 
 def slab(sheet: Sheet) -> Surface:
     name = list(_STONES)[sheet.choice(_STONES)]
-    tile, ramp = _STONES[name]
+    tile, tones = _STONES[name]
     window = sheet.window()
-    pixels = colour(mix((window.of(tile), 0.8), (window.of("cloud"), 0.3)), ramp)
+    pixels = colour(mix((window.of(tile), 0.8), (window.of("cloud"), 0.3)), tones)
     if name == "sandstone":
         pixels = shade(pixels, window.lit("plaster", sheet.light.direction, 0.22))
     _bevel(pixels, max(2, round(1.6 * sheet.unit)), sheet.light, 0.34)

@@ -135,6 +135,23 @@ def shade(pixels: np.ndarray, grey: np.ndarray) -> np.ndarray:
     return cv2.multiply(pixels, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), scale=1 / 128)
 
 
+def ramp(level: np.ndarray, axis: int, width: int, height: int) -> np.ndarray:
+    """A grey that changes along one axis (0: x, 1: y) as `level` says, float (n,), spread over it: uint8 (h, w).
+
+    It is dithered: where it changes slowly, steps of whole greys would show as stripes.
+    """
+    length = width if axis == 0 else height
+    line = cv2.resize(level.astype(np.float32)[None], (length, 1), interpolation=cv2.INTER_LINEAR).ravel()
+    whole = np.floor(line)
+    parts = [whole.astype(np.uint8), np.rint((line - whole) * 255).astype(np.uint8)]
+    if axis == 0:
+        base, rest = (np.repeat(part[None], height, axis=0) for part in parts)
+    else:
+        base, rest = (np.repeat(part[:, None], width, axis=1) for part in parts)
+    more = cv2.compare(rest, _cut(tile("dither"), 0, 0, width, height), cv2.CMP_GT)
+    return cv2.add(base, cv2.min(more, 1))
+
+
 # How the tiles are made.
 
 
@@ -191,6 +208,12 @@ def _grain(rng: np.random.Generator) -> np.ndarray:
 def _speckle(rng: np.random.Generator) -> np.ndarray:
     """Grain for the film: sharper than the paper's."""
     return _normal(_blurred(rng.standard_normal((SIDE, SIDE)).astype(np.float32), 0.6), 42)
+
+
+@_tile
+def _dither(rng: np.random.Generator) -> np.ndarray:
+    """Every grey as often as any other, without any pattern."""
+    return rng.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
 
 
 @_tile

@@ -16,6 +16,7 @@ _STRETCH = 1.45  # a text that turned out short is set larger than its block ask
 _LAST_LINE = 2.2  # em: a last line that is shorter looks forgotten
 _SHRINKING = (0.95, 0.9, 0.85, 0.8, 0.75)
 _ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of the lines' distance included
+_SLACK = 1.25  # over the smallest size is what lengths are reckoned with: fonts differ in what they take
 _FULL = 0.95  # of a box is what a text is to take
 _HIERARCHY = 1.3  # a heading is at least so many times as large as the text below it
 _GUTTER = 0.06  # of the writable width, between columns that ask for none
@@ -72,10 +73,10 @@ def write(
     gap = layout.gap * (bottom - top)
     side = min(right - left, bottom - top)
     least = smallest / view.least_scale
-    written: list[Written] = []
-    common = np.inf  # no body text is larger than the one before it
-    for place, column in enumerate(layout.columns):
-        x = left + (count - 1 - place if mirrored else place) * (width + gutter)
+    common = np.inf  # all body text has one size
+    columns: list[list[Setting]] = []
+    key = 0
+    for column in layout.columns:
         room = bottom - top - gap * (len(column) - 1)
         most = common
         settings: list[Setting] = []
@@ -85,17 +86,24 @@ def write(
                 height = min(room, block.share * (bottom - top))
             low, high = (max(least, share * side) for share in block.size)
             largest = max(low, min(high * _STRETCH, np.inf if block.role == "heading" else most))
-            key = len(written) + number
             if key not in texts:
                 texts[key] = _text(supply, block, hand, width * height, low, min(high, largest))
-            box = (width, height, low, largest)
-            setting = _fit(setter, texts[key], supply.language, hand.style(block), *box)
+            setting = _fit(setter, texts[key], supply.language, hand.style(block), width, height, least, largest)
             if block.role == "heading":
                 most = min(most, setting.size / _HIERARCHY)
             else:
                 most = common = setting.size
             settings.append(setting)
             room -= setting.height
+            key += 1
+        columns.append(settings)
+    written: list[Written] = []
+    for place, (column, settings) in enumerate(zip(layout.columns, columns, strict=True)):
+        for number, (block, setting) in enumerate(zip(column, settings, strict=True)):
+            if block.role == "body" and setting.size > common:
+                box = (width, setting.height, common, common)
+                settings[number] = setter.fit(setting.text, supply.language, setting.style, *box)
+        x = left + (count - 1 - place if mirrored else place) * (width + gutter)
         used = sum(setting.height for setting in settings) + gap * (len(settings) - 1)
         # A little above the middle, where the eye takes it to be.
         y = top + (bottom - top - used) * (0.46 if layout.anchor == "middle" else 0)
@@ -121,7 +129,7 @@ def _fit(
 
 def _text(supply: Supply, block: Block, hand: Hand, space: float, low: float, high: float) -> str:
     """A text that fills `space` square pixels at a size between the two."""
-    size = low * (high / low) ** (0.35 + 0.6 * hand.length)
+    size = low * max(_SLACK, (high / low) ** (0.35 + 0.6 * hand.length))
     least, most = block.characters
     longest = int(np.clip(_FULL * space / (_ROOM * block.leading * size**2), min(least, 8), most))
     if block.role == "heading":
