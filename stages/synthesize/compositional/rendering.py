@@ -11,13 +11,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from fontTools.unicodedata import script
 
 from dataengine import config
 from dataengine.errors import SampleError, StageError
-from dataengine.sample import Paragraph
 from fonts.catalog import Family
-from stages.synthesize import palette
+from stages.synthesize import annotation, palette
 from stages.synthesize.compositional import clutter, light, media, pictures, props, scenes, surfaces, textures, warp
 from stages.synthesize.compositional.inks import Mark
 from stages.synthesize.compositional.light import Light
@@ -121,9 +119,8 @@ def _render(
     ground = _ground(rng, view, sky, size, photographs)
     _place(rng, ground.pixels, surface, view, sky, ground.flat)
     pixels = _finish(rng, ground.pixels, sky)
-    paragraphs = tuple(
-        _paragraph(text.setting, geometry, view.chain, order)
-        for order, (text, geometry) in enumerate(zip(written, geometries, strict=True))
+    paragraphs = annotation.paragraphs(
+        _seen(text.setting, geometry, view.chain) for text, geometry in zip(written, geometries, strict=True)
     )
     scene = Scene(
         strategy="compositional",
@@ -309,26 +306,15 @@ def _finish(rng: np.random.Generator, canvas: np.ndarray, sky: Light) -> np.ndar
     return cv2.addWeighted(canvas, 1, grain, strength, -128 * strength)
 
 
-def _paragraph(setting: Setting, geometry: Geometry, chain: Chain, order: int) -> Paragraph:
+def _seen(setting: Setting, geometry: Geometry, chain: Chain) -> tuple[Setting, Geometry]:
+    """What was set on the sheet, as it is in the picture."""
+    scale = chain.mean_scale(geometry.characters.quads.reshape(-1, 2).astype(np.float64))
+    return replace(setting, size=float(setting.size) * scale), _moved(geometry, chain)
+
+
+def _moved(geometry: Geometry, chain: Chain) -> Geometry:
     lines, words, characters = (
         replace(spans, quads=chain.quads(spans.quads))
         for spans in (geometry.lines, geometry.words, geometry.characters)
     )
-    corners = geometry.characters.quads.reshape(-1, 2).astype(float)
-    return Paragraph(
-        content=setting.text,
-        language=setting.language,
-        script=_script(setting.text),
-        font=f"{setting.style.family.name} {setting.style.weight}",
-        size=round(float(setting.size) * chain.mean_scale(corners), 2),
-        order=order,
-        lines=lines,
-        words=words,
-        characters=characters,
-    )
-
-
-def _script(text: str) -> str:
-    """The script of most of a text's letters, ISO 15924; Zyyy, common to all scripts, where it has none."""
-    letters = [script(c) for c in text if c.isalpha()] or ["Zyyy"]
-    return max(dict.fromkeys(letters), key=letters.count)
+    return Geometry(lines, words, characters, geometry.ruby and _moved(geometry.ruby, chain))
