@@ -162,7 +162,7 @@ def _header(node: nodes.Table, path: str) -> nodes.Row:
     filled = node.header == "filled"
     look = {"colour": "on_accent" if filled else "muted", "weight": "bold" if filled else "medium"}
     cells = [_cell(node, c, c.head or Expression(("",)), f"{path}.head", **look) for c in node.table]
-    return nodes.Row(row=cells, padding=node.padding, gap=1.6, background="accent" if filled else None)
+    return nodes.Row(row=cells, padding=node.padding, gap=1.6, background=node.tint if filled else None)
 
 
 def _cell(node: nodes.Table, column: nodes.Cells, words: Expression, group: str, **look: str) -> nodes.Text:

@@ -13,10 +13,11 @@ from stages.synthesize.complex import charts, faces, icons, layout, nodes, paint
 from stages.synthesize.complex.blocks import Builder
 from stages.synthesize.complex.faces import Faces
 from stages.synthesize.complex.layout import Fitted, Layout, Placed
+from stages.synthesize.complex.library import suiting
 from stages.synthesize.complex.nodes import Container, Text
 from stages.synthesize.complex.paint import Rect
 from stages.synthesize.complex.slots import Scope
-from stages.synthesize.complex.template import Template, suiting
+from stages.synthesize.complex.template import Template
 from stages.synthesize.complex.theme import Theme
 from stages.synthesize.palette import Colour
 from stages.synthesize.scene import Drawn, Said, Scene
@@ -152,6 +153,10 @@ class _Brush:
                     if node.shade:
                         self._shade(picture, node, item.ground)
                     paint.box(self.canvas, (left, top, right, bottom), picture, node.radius * unit)
+            case nodes.Drawing():
+                left, top, right, bottom = paint.clipped(self.canvas, rect)
+                if right > left and bottom > top:
+                    paint.box(self.canvas, rect, pictures.fitted(node.image_file, right - left, bottom - top))
             case nodes.Icon():
                 size = rect[2] - rect[0]
                 top = (rect[1] + rect[3] - size) / 2

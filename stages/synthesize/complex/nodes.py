@@ -172,9 +172,9 @@ class Picture(Node):
 
 
 class Drawing(Node):
-    """A picture from a file, such as a slide's. `image_file` is absolute, or beside the template."""
+    """A picture from a file: in YAML its path beside the template, here the bytes that stand there."""
 
-    image_file: str
+    image_file: bytes
 
 
 class Icon(Node):
@@ -231,11 +231,12 @@ class Cells(Config):
 
 
 class Table(Node):
-    """Rows of cells; with a `height` or a `flex` they share it."""
+    """Rows of cells; with a `height` or a `flex` they share it. `tint` is the ground of a filled header."""
 
     table: list[Cells] = Field(min_length=1)
     rows: Counts = (4, 7)
     header: Literal["filled", "lined", "plain", "none"] = "lined"
+    tint: Colour = "accent"
     stripes: bool = False
     lines: bool = True
     size: Span = (2.0, 2.4)

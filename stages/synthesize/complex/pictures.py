@@ -4,6 +4,7 @@ Each is drawn in the colours of the theme's hue, so that it belongs to the page.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -16,6 +17,25 @@ from stages.synthesize.palette import Colour
 def draw(kind: str, width: int, height: int, theme: Theme, rng: np.random.Generator) -> np.ndarray:
     """A picture of a kind, uint8 (height, width, 3)."""
     return _PICTURES[kind](width, height, theme, rng)
+
+
+@lru_cache(maxsize=64)
+def decoded(encoded: bytes) -> np.ndarray | None:
+    """A picture's pixels, uint8 (h, w, 3), RGB; None where they cannot be decoded."""
+    found = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    return None if found is None else cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
+
+
+def fitted(encoded: bytes, width: int, height: int) -> np.ndarray | None:
+    """A picture that fills so many pixels, its middle where the sides differ; None where it cannot be decoded."""
+    pixels = decoded(encoded)
+    if pixels is None:
+        return None
+    scale = max(width / pixels.shape[1], height / pixels.shape[0])
+    size = max(width, round(pixels.shape[1] * scale)), max(height, round(pixels.shape[0] * scale))
+    large = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return large[top : top + height, left : left + width]
 
 
 def _landscape(width: int, height: int, theme: Theme, rng: np.random.Generator) -> np.ndarray:
@@ -111,8 +131,9 @@ def _portrait(width: int, height: int, theme: Theme, rng: np.random.Generator) -
         side * 0.07,
     )
     paint.disc(canvas, x, head - side * 0.02, side * 0.185, skin)
-    cap = paint.sector(x, head - side * 0.035, side * 0.2, -np.pi * 0.55, np.pi * 0.55)
-    paint.polygon(canvas, cap * [1, 0.95] + [0, (head - side * 0.035) * 0.05 - side * 0.02], hair)
+    fringe = paint.sector(x, head - side * 0.025, side * 0.2, -np.pi * 0.46, np.pi * 0.46)[:-1]
+    parting = (x + side * rng.choice([-0.06, 0.06]), head - side * 0.13)
+    paint.polygon(canvas, np.concatenate([fringe, [parting]]), hair)
     return canvas
 
 

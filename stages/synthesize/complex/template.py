@@ -9,9 +9,8 @@ styles: {title: {size: [5, 7], weight: bold}}
 page: {column: […]}
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,18 +18,15 @@ from pydantic import BeforeValidator, Field
 
 from dataengine.config import Config, build, read_yaml, suggest
 from dataengine.errors import ManifestError
-from stages.synthesize.complex import nodes
+from stages.synthesize.complex import nodes, pictures
 from stages.synthesize.complex.nodes import Node, Span
 from stages.synthesize.complex.slots import KINDS, Expression
-
-BUILT_IN = Path(__file__).with_name("templates")
 
 Mode = Literal["light", "tinted", "paper", "pastel", "dark", "brand"]
 
 
 class Template(Config):
-    """A layout with what it is for. `file` is where it was read from. `strict` shows a slide's own colours: no theme of
-    ours is drawn for it."""
+    """A layout with what it is for. `file` is where it was read from."""
 
     name: str = Field(min_length=3)
     aspect: Span = (0.3, 3.4)
@@ -84,12 +80,27 @@ class _Reader:
             if not isinstance(given[kind], list):
                 raise ManifestError(f"{where}.{kind}: must be a list of nodes", "put `- ` before each child")
             given[kind] = [self.node(child, f"{path}.{kind}[{i}]") for i, child in enumerate(given[kind])]
+        elif kind == "image_file":
+            given[kind] = self._picture(str(data[kind]), where)
         elif kind == "box":
             given[kind] = self.node(given[kind], f"{path}.box")
         for key in ("of", "between"):
             if kind == "repeat" and key in given:
                 given[key] = self.node(given[key], f"{path}.{key}")
         return build(nodes.KINDS[kind], given, where)
+
+    def _picture(self, name: str, where: str) -> bytes:
+        """The bytes of a picture beside the template. Raises ManifestError where it is none."""
+        path = Path(self.file).parent / name
+        try:
+            encoded = path.read_bytes()
+        except OSError as error:
+            raise ManifestError(
+                f"{where}: {path} cannot be read: {error}", "give its path beside the template"
+            ) from None
+        if pictures.decoded(encoded) is None:
+            raise ManifestError(f"{where}: {path} is no picture that can be read", "give a PNG or a JPEG")
+        return encoded
 
     def _part(self, data: Mapping[str, Any], path: str) -> Node:
         """A node that stands under `parts` and is used by its name; other keys replace the part's own."""
@@ -142,30 +153,3 @@ def _expressions(node: Any, path: str) -> Iterator[tuple[str, Expression]]:
     elif isinstance(node, list):
         for number, child in enumerate(node):
             yield from _expressions(child, f"{path}[{number}]")
-
-
-def templates(folder: Path | None = None) -> tuple[Template, ...]:
-    """The built-in templates, and those of a folder of one's own: *.yaml, and each slide of *.pptx."""
-    return _built_in() + (_own(folder) if folder else ())
-
-
-@cache
-def _built_in() -> tuple[Template, ...]:
-    return tuple(read(path) for path in sorted(BUILT_IN.glob("*.yaml")))
-
-
-def _own(folder: Path) -> tuple[Template, ...]:
-    if not folder.is_dir():
-        raise ManifestError(f"{folder}: no such folder", "give a folder that holds *.yaml or *.pptx")
-    found: list[Template] = [read(path) for path in sorted(folder.glob("*.yaml"))]
-    if not found:
-        raise ManifestError(f"{folder}: no template there", "put *.yaml or *.pptx files into it")
-    return tuple(found)
-
-
-def suiting(choices: Sequence[Template], width: int, height: int) -> list[Template]:
-    """The templates that suit a picture of a size. Raises ManifestError where there is none."""
-    found = [template for template in choices if template.suits(width, height)]
-    if not found:
-        raise ManifestError(f"no template suits {width}×{height}", "add one whose `aspect` holds that shape")
-    return found

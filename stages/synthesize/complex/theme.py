@@ -4,6 +4,7 @@ A template asks for roles (`page`, `surface`, `ink`, `muted`, `line`, `accent`, 
 says how light and how strong each role is; the hue is drawn by lot.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,6 +73,7 @@ _MODES: dict[str, dict[str, tuple[float, float, str | float]]] = {
 }
 MODES = tuple(_MODES)
 ROLES = ("page", "surface", "ink", "muted", "line", "accent", "second", "on_accent", "soft", "white", "black")
+_CODE = re.compile("#[0-9a-fA-F]{6}")
 _TURNS = (-40, 35, 60, 120, 150, 180, 210)
 # Hues that a designer would start from; the yellow-greens between 105 and 140 rarely please.
 _HUES = (10, 25, 40, 55, 75, 95, 145, 160, 180, 200, 220, 240, 255, 270, 290, 310, 335, 355)
@@ -93,17 +95,22 @@ class Theme:
     def colour(self, name: str, ground: Colour | None = None) -> Colour:
         """A role's colour; `accent 20%` is a fifth of it over the ground."""
         role, _, share = name.partition(" ")
-        if not share:
-            return self.colours[role]
-        return mix(ground or self.colours["page"], self.colours[role], float(share[:-1]) / 100)
+        full = _hex(role) if role.startswith("#") else self.colours[role]
+        return mix(ground or self.colours["page"], full, float(share[:-1]) / 100) if share else full
+
+
+def _hex(code: str) -> Colour:
+    red, green, blue = (int(code[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
 
 
 def check(name: str) -> str:
-    """A role, a share of it such as `accent 20%`, or a gradient of two such as `accent to second`. Raises ValueError
-    for anything else."""
+    """A role or a colour as `#rrggbb`, a share of it such as `accent 20%`, or a gradient of two such as `accent to
+    second`. Raises ValueError for anything else."""
     for part in name.split(" to "):
         role, _, share = part.partition(" ")
-        if role not in ROLES or (share and not (share.endswith("%") and share[:-1].isdecimal())):
+        known = role in ROLES or _CODE.fullmatch(role)
+        if not known or (share and not (share.endswith("%") and share[:-1].isdecimal())):
             raise ValueError(f"{part!r} is no colour of a theme; known: {', '.join(ROLES)}, or a share such as ink 20%")
     return name
 
