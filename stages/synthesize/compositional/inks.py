@@ -115,11 +115,12 @@ def glow(surface: np.ndarray, mark: Mark) -> None:
     tiny = cv2.resize(small, (max(1, width // 16), max(1, height // 16)), interpolation=cv2.INTER_AREA)
     wide = cv2.GaussianBlur(tiny, (0, 0), max(1.0, mark.size / 22))
     wide = cv2.resize(wide, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_CUBIC)
-    halo = cv2.addWeighted(near, 0.5, wide, 1.1, 0)
-    lit = cv2.applyColorMap(halo, table(((0, 0, 0), mark.colour)))
+    halo = cv2.addWeighted(near, 0.5, cv2.min(wide, 90), 1.1, 0)
+    deep = tuple(max(0, round(255 - (255 - c) * 1.5)) for c in mark.colour)  # the glass is paler than its light
+    lit = cv2.applyColorMap(halo, table(((0, 0, 0), deep)))
     lit = cv2.resize(lit, (width, height), interpolation=cv2.INTER_LINEAR)
-    cv2.add(surface, cv2.multiply(surface, lit, scale=1 / 44), surface)  # light on bricks shows the bricks
-    cv2.add(surface, cv2.convertScaleAbs(lit, alpha=0.2), surface)  # and in the air
+    cv2.add(surface, cv2.multiply(surface, lit, scale=1 / 50), surface)  # light on bricks shows the bricks
+    cv2.add(surface, cv2.convertScaleAbs(lit, alpha=0.14), surface)  # and in the air
     _lay(surface, mark.cover, mark.colour)
     thin = max(1, round(mark.size / 48))
     core = cv2.blur(cv2.erode(mark.cover, np.ones((3, 3), np.uint8), iterations=thin), (2 * thin + 1, 2 * thin + 1))

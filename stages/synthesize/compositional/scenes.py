@@ -242,7 +242,6 @@ PLACES: dict[str, Place] = {
         Place("a cork board", _cork),
         Place("city lights at night", _night, flat=False),
         Place("a garden out of focus", _garden, flat=False),
-        Place("an office out of focus", _office, flat=False),
         Place(
             "a cloudy sky",
             _sky([(70, 124, 196), (128, 172, 222), (206, 224, 236)], ((255, 255, 255), 0.85)),

@@ -65,7 +65,9 @@ def frame(medium: Medium, size: tuple[int, int], pose: Pose, ease: float, mirror
     """
     across, down = size
     low, high = medium.aspect
-    aspect = float(np.clip(across / down * 1.15 ** (2 * pose.aspect - 1), low, high))
+    close = pose.close and medium.close
+    wish = across / down * 1.15 ** (2 * pose.aspect - 1)
+    aspect = wish if close else float(np.clip(wish, low, high))
     height = float(np.sqrt(across * down / aspect))
     width = height * aspect
     yaw, pitch, roll = (ease * turn * most for turn, most in zip(pose.turn, medium.angles, strict=True))
@@ -80,7 +82,6 @@ def frame(medium: Medium, size: tuple[int, int], pose: Pose, ease: float, mirror
     near, over, far, under = medium.margins
     if mirrored:
         near, far = far, near
-    close = pose.close and medium.close
     if close:
         target = (across * _NEAR, down * _NEAR, across * (1 - _NEAR), down * (1 - _NEAR))
         inner = warp.grid(width * near, height * over, width * (1 - far), height * (1 - under), 9)

@@ -18,7 +18,7 @@ _SHRINKING = (0.95, 0.9, 0.85, 0.8, 0.75)
 _ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of the lines' distance included
 _SLACK = 1.25  # over the smallest size is what lengths are reckoned with: fonts differ in what they take
 _FULL = 0.95  # of a box is what a text is to take
-_HIERARCHY = 1.3  # a heading is at least so many times as large as the text below it
+_HIERARCHY = 1.2  # a heading is at least so many times as large as the text below it
 _GUTTER = 0.06  # of the writable width, between columns that ask for none
 
 

@@ -185,6 +185,7 @@ def test_data_of_the_media_holds_together():
         assert set(medium.inks) <= set(INKS)
         assert set(medium.scenes) <= set(PLACES)
         assert medium.scenes or medium.wall
+    assert {scene for medium in MEDIA for scene in medium.scenes} == set(PLACES)
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=lambda p: p.name)
