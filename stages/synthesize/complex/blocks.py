@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.synthesize.complex import charts, nodes
 from stages.synthesize.complex.charts import Data
+from stages.synthesize.complex.fitting import Copy, Fitted
 from stages.synthesize.complex.nodes import Node
 from stages.synthesize.complex.slots import Expression, Scope
 
@@ -18,7 +19,8 @@ from stages.synthesize.complex.slots import Expression, Scope
 class Block:
     """A node of one picture. `words` are its text; `scope` is where it can be drawn again, shorter. `data` is what a
     chart shows, `name` which picture, icon or shape was drawn by lot, `value` how far a shape is filled. A `spare`
-    one may be left out: an item of a repeat beyond the least number. Layout writes `settings`: what has been fitted."""
+    one may be left out: an item of a repeat beyond the least number. Layout writes
+    `copy` and `fitted`: the words prepared, and what they were fitted to last."""
 
     node: Node
     path: str
@@ -30,7 +32,8 @@ class Block:
     value: float = 0.0
     columns: int = 1
     spare: bool = False
-    settings: dict = field(default_factory=dict)
+    copy: Copy | None = None
+    fitted: Fitted | None = None
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from fontTools.unicodedata import script
 
 from dataengine.errors import ManifestError, SampleError
-from dataengine.sample import Paragraph
 from fonts.catalog import Family
+from stages.synthesize import annotation
 from stages.synthesize.complex import charts, faces, icons, layout, nodes, paint, pictures, shapes, theme
 from stages.synthesize.complex.blocks import Builder
 from stages.synthesize.complex.faces import Faces
-from stages.synthesize.complex.layout import Fitted, Layout, Placed
+from stages.synthesize.complex.fitting import Fitted
+from stages.synthesize.complex.layout import Layout, Placed
 from stages.synthesize.complex.library import suiting
 from stages.synthesize.complex.nodes import Container, Text
 from stages.synthesize.complex.paint import Rect
@@ -74,7 +74,7 @@ def _drawn(
     rng: np.random.Generator,
 ) -> Drawn:
     canvas = np.empty((size[1], size[0], 3), np.uint8)
-    canvas[:] = look.colours["page"]
+    cv2.rectangle(canvas, (0, 0), size, look.colours["page"], cv2.FILLED)
     brush = _Brush(canvas, look, min(size) / 100, chosen.mirrored, rng)
     for item in placed:
         brush.paint(item)
@@ -87,7 +87,7 @@ def _drawn(
     for item, (ink, _) in zip(texts, inks, strict=True):
         drawn.append((item, _write(page, item, chosen, ink, size)))
     _check_apart(drawn)
-    paragraphs = tuple(_paragraph(item, geometry, order) for order, (item, geometry) in enumerate(drawn))
+    paragraphs = annotation.paragraphs((_fitted(item).setting, geometry) for item, geometry in drawn)
     ground = _shown(canvas, look)
     scene = Scene(
         strategy="complex",
@@ -113,11 +113,11 @@ def _shown(canvas: np.ndarray, look: Theme) -> Colour:
     """The colour that most of the picture has: the commonest of a coarse grid of its pixels."""
     height, width = canvas.shape[:2]
     pixels = canvas[:: max(1, height // 32), :: max(1, width // 32)].reshape(-1, 3)
-    found, counts = np.unique(pixels // 8, axis=0, return_counts=True)
-    most = (pixels // 8 == found[counts.argmax()]).all(axis=1)
+    coarse = (pixels // 8).astype(int) @ [1024, 32, 1]
+    found, counts = np.unique(coarse, return_counts=True)
     if counts.max() < len(pixels) / 6:
         return look.colours["page"]
-    red, green, blue = pixels[most][0].tolist()
+    red, green, blue = pixels[coarse == found[counts.argmax()]][0].tolist()
     return red, green, blue
 
 
@@ -228,7 +228,7 @@ class _Brush:
 
 
 def _fitted(item: Placed) -> Fitted:
-    return item.block.settings["fitted"]
+    return item.block.fitted
 
 
 def _ink(canvas: np.ndarray, item: Placed, brush: _Brush, least: float) -> tuple[Colour, float]:
@@ -240,10 +240,7 @@ def _ink(canvas: np.ndarray, item: Placed, brush: _Brush, least: float) -> tuple
     part = canvas[top : max(top + 1, bottom), left : max(left + 1, right)]
     if not part.size:
         raise SampleError(f"{item.block.path}: it stands outside of the picture")
-    part = cv2.resize(
-        part, (min(part.shape[1], _SAMPLES), min(part.shape[0], _SAMPLES)), interpolation=cv2.INTER_NEAREST
-    )
-    pixels = part.reshape(-1, 3)
+    pixels = part[:: max(1, part.shape[0] // _SAMPLES), :: max(1, part.shape[1] // _SAMPLES)].reshape(-1, 3)
     bright = _LINEAR[pixels] @ _WEIGHTS
     darkest, lightest = (tuple(pixels[i].tolist()) for i in (bright.argmin(), bright.argmax()))
     wished = brush.colour(item.block.node.colour, item.ground)
@@ -257,12 +254,12 @@ def _write(page: Page, item: Placed, chosen: Faces, ink: Colour, size: tuple[int
     """Draw a text in its place: where the rectangle is wider or higher than it, as `align` and `valign` say."""
     node, fitted = item.block.node, _fitted(item)
     left, top, right, bottom = layout.mirrored(item.rect, size[0]) if chosen.mirrored else item.rect
-    setting, line = fitted.setting, fitted.line
+    setting = fitted.setting
     side = node.align
     if chosen.mirrored:
         side = {"start": "end", "end": "start"}.get(side, side)
     # The box that it was fitted to, moved so that the text stands where it is wanted within the rectangle.
-    within = setting.width if line.style.align == "center" else fitted.width
+    within = setting.width if setting.style.align == "center" else fitted.width
     at = {"center": (left + right - within) / 2, "end": right - within}.get(side, left)
     if side == "justify" and chosen.mirrored:
         at = right - within
@@ -270,7 +267,7 @@ def _write(page: Page, item: Placed, chosen: Faces, ink: Colour, size: tuple[int
     spare = bottom - top - fitted.height
     down = top + {"start": 0.0, "center": spare / 2, "end": spare}[node.valign]
     try:
-        return chosen.setter.draw(page, setting, at, down - line.trimmed * setting.size / 2, ink)
+        return chosen.setter.draw(page, setting, at, down - fitted.copy.trimmed * setting.size / 2, ink)
     except SampleError as error:
         raise SampleError(f"{item.block.path}: {error.message}") from None
 
@@ -306,24 +303,3 @@ def _place(at: np.ndarray) -> str:
     if down:
         return f"at the {down} {across}".strip()
     return f"on the {across}" if across else "in the middle"
-
-
-def _paragraph(item: Placed, geometry: Geometry, order: int) -> Paragraph:
-    setting = _fitted(item).setting
-    return Paragraph(
-        content=setting.text,
-        language=setting.language,
-        script=_script(setting.text),
-        font=f"{setting.style.family.name} {setting.style.weight}",
-        size=round(setting.size, 2),
-        order=order,
-        lines=geometry.lines,
-        words=geometry.words,
-        characters=geometry.characters,
-    )
-
-
-def _script(text: str) -> str:
-    """The script of most of a text's letters, ISO 15924; Zyyy, common to all scripts, where it has none."""
-    letters = [script(c) for c in text if c.isalpha()] or ["Zyyy"]
-    return max(dict.fromkeys(letters), key=letters.count)

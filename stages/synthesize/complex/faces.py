@@ -11,8 +11,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fonts.catalog import Family
+from stages.synthesize.complex.fitting import Copy
 from stages.synthesize.complex.nodes import Text
 from stages.synthesize.typeset import Style, Typesetter
+from stages.synthesize.typeset.fontmap import REFERENCE
 
 RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
 _IDEOGRAPHS = ("zh-Hans", "zh-Hant", "ja", "ko")
@@ -28,20 +30,6 @@ _LINE = 1.45  # em: a line takes no more room than this, whatever its font asks 
 _TALLEST = 1.65  # em: what typesetting takes for a font's line where that asks for more
 # The line heights of fonts, each measured once.
 _HEIGHTS: WeakKeyDictionary[Typesetter, dict[tuple[str, int], float]] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Line:
-    """How a text's lines stand, in em. `trimmed` is the room that the font asks for above and below but does not get;
-    `pitch` is from line to line."""
-
-    style: Style
-    first: float
-    pitch: float
-    trimmed: float
-
-    def height(self, lines: int) -> float:
-        return self.first + (lines - 1) * self.pitch
 
 
 @dataclass
@@ -61,23 +49,22 @@ class Faces:
     def mirrored(self) -> bool:
         return self.language in RIGHT_TO_LEFT
 
-    def line(self, node: Text, text: str) -> Line:
-        """How a text node's lines stand. Raises SampleError where the family cannot write the text."""
+    def copy(self, node: Text, text: str) -> Copy:
+        """The words of a text node, ready to be set. Raises SampleError where the family cannot write them."""
         family = self.display if node.type == "display" else self.body
         wanted = _WEIGHTS[node.weight]
         weight = min(family.weights, key=lambda w: abs(w - wanted))
         own = self._height(family, weight, text)
-        first = min(own, _LINE)
         heading, running = _PITCH.get(self.language, (1.16, 1.42))
-        pitch = max((heading if node.type == "display" or node.lines <= 3 else running) * node.leading, first * 0.8)
-        # One line is set in the middle and moved to its side by whoever draws it: numbers and foreign words have no
-        # direction, or another than the page.
+        pitch = (heading if node.type == "display" or node.lines <= 3 else running) * node.leading
         align = "center" if node.lines == 1 else node.align
         tracking = node.tracking if self.language in _CASED else 0.0
-        style = Style(family, weight, align, pitch / min(own, _TALLEST), tracking)
-        return Line(style, first, pitch, own - first)
+        style = Style(family, weight, align, max(pitch, 0.8) / min(own, _TALLEST), tracking)
+        draft = self.setter.draft(self._cased(node, text), self.language, style)
+        line = draft.line / REFERENCE
+        return Copy(text, draft, min(line, _LINE), draft.pitch / REFERENCE, line - min(line, _LINE))
 
-    def cased(self, node: Text, text: str) -> str:
+    def _cased(self, node: Text, text: str) -> str:
         if not node.caps or self.language not in _CASED:
             return text
         return (text.replace("i", "İ") if self.language == "tr" else text).upper()
@@ -87,8 +74,7 @@ class Faces:
         known = _HEIGHTS.setdefault(self.setter, {})
         key = family.name, weight
         if key not in known:
-            setting = self.setter.fit(text, self.language, Style(family, weight), 1e5, 1e3, 10, 10)
-            known[key] = setting.height / setting.size
+            known[key] = self.setter.draft(text, self.language, Style(family, weight)).line / REFERENCE
         return known[key]
 
 

@@ -12,10 +12,10 @@ from math import inf
 from dataengine.errors import SampleError
 from stages.synthesize.complex import charts, nodes
 from stages.synthesize.complex.blocks import Block
-from stages.synthesize.complex.faces import Faces, Line
+from stages.synthesize.complex.faces import Faces
+from stages.synthesize.complex.fitting import Fitted, evened, fit
 from stages.synthesize.complex.nodes import Container
 from stages.synthesize.complex.paint import Rect
-from stages.synthesize.typeset import Setting
 
 _SLACK = 0.5  # pixels that rounding may take
 _EVEN = 1.02  # type that is so much larger than other type does not look it
@@ -43,18 +43,6 @@ class Placed:
     ground: str
     plot: Rect | None = None  # of a chart: what is drawn, without its words
     keys: tuple[Rect, ...] = ()  # of a chart: where the words of its legend stand
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A text as it was fitted: to a box `width` wide, `height` is what it takes of it."""
-
-    setting: Setting
-    width: float
-    height: float
-    line: Line
-    limit: float  # of the height that it was fitted to
-    largest: float
 
 
 @dataclass
@@ -390,70 +378,54 @@ class Layout:
     # ---- texts ----
 
     def _fit(self, block: Block, width: float, height: float) -> Fitted | None:
-        """A text fitted to the room offered, from memory where the room is as good as one that it was fitted to."""
+        """A text fitted to the room offered, from memory where the room is as good as what it was fitted to."""
         if not block.words:
             return None
-        node = block.node
+        node, known = block.node, block.fitted
         most = self.most.get(node.same_size or "", inf)
-        known = block.settings.get("fitted")
         if known and known.setting.size <= most * _EVEN and self._serves(known, width, height):
             return known
+        block.fitted = None  # its layout is going to change
         low, high = (max(self.smallest, size * self.unit * self.scale * self.faces.size) for size in node.size)
-        high = min(high, most)
-        low = max(self.smallest, min(low, high))
-        problem: SampleError | None = None
+        high = max(self.smallest, min(high, most))
+        problem = ""
         for share in _AGAIN:
             if share < 1:
                 if block.scope is None or not _redrawn(block):
                     break
                 block.words = block.scope.say(node.text, share)
             try:
-                block.settings["fitted"] = fitted = self._fitted(block, node, width, height, low, high)
-                return fitted
+                if block.copy is None or block.copy.words != block.words:
+                    block.copy = self.faces.copy(node, block.words)
             except SampleError as error:
-                problem = error
-        raise Overflow(block, f"{problem}")
-
-    def _fitted(self, block: Block, node: nodes.Text, width: float, height: float, low: float, high: float) -> Fitted:
-        line = self.faces.line(node, block.words)
-        text = self.faces.cased(node, block.words)
-        # So high that the largest type fits as many lines as allowed, and the smallest no line more.
-        limit = min(height, line.height(node.lines) * high + _SLACK / 10)
-        low = max(low, line.height(node.lines) / line.height(node.lines + 1) * high * 1.02) if node.lines == 1 else low
-        least, room = min(low, high), limit + line.trimmed * high
-        setting = self.faces.setter.fit(text, self.faces.language, line.style, width, room, least, high)
-        if setting.height - line.trimmed * setting.size > limit + _SLACK:  # smaller type is trimmed by less
-            room = limit + line.trimmed * setting.size
-            setting = self.faces.setter.fit(text, self.faces.language, line.style, width, room, least, setting.size)
-        height = setting.height - line.trimmed * setting.size
-        if node.type == "display" and node.align == "start" and height > line.height(1) * setting.size * 1.2:
-            # Lines of a heading are about as long as each other.
-            even = setting.draft.breaks.narrowest(width / setting.scale) * setting.scale + 1
-            if even < width:
-                setting = self.faces.setter.fit(
-                    text, self.faces.language, line.style, even, room, setting.size * 0.98, setting.size
-                )
-                width, height = even, setting.height - line.trimmed * setting.size
-        return Fitted(setting, width, height, line, limit, high)
+                problem = error.message
+                continue
+            found = fit(block.copy, node.lines, width, height, min(low, high), high)
+            if found:
+                headed = node.type == "display" and node.align == "start" and found.height > found.setting.size * 1.8
+                block.fitted = evened(found) if headed else found
+                return block.fitted
+            problem = f"{len(block.words)} characters do not fit {width:.0f}×{height:.0f} px at {min(low, high):.0f} px"
+        raise Overflow(block, problem)
 
     @staticmethod
     def _serves(known: Fitted, width: float, height: float) -> bool:
         """Whether what is known would be found again: it fits, and nothing held it back that does no longer."""
         if known.setting.width > width + _SLACK or known.height > height + _SLACK:
             return False
-        freely = known.setting.size >= known.largest * 0.995
-        if known.height <= known.line.height(1) * known.setting.size * 1.02 and known.setting.style.align == "center":
-            return freely or width <= known.width + _SLACK
-        if known.setting.style.align in ("start", "end") and freely:
+        align = known.setting.style.align
+        if known.height < known.setting.size * 1.8 and align == "center":
+            return known.free or width <= known.width + _SLACK
+        if align in ("start", "end") and known.free:
             return width <= known.width + _SLACK  # a box that was drawn in around its lines
-        return abs(known.width - width) <= _SLACK and (freely or height <= known.limit + _SLACK)
+        return abs(known.width - width) <= _SLACK and (known.free or height <= known.limit + _SLACK)
 
     def _level(self) -> bool:
         """Bound the type of each group by the smallest that any of its texts has; whether some text is larger."""
         groups: dict[str, list[float]] = {}
         for placed in self.placed:
             if isinstance(placed.block.node, nodes.Text) and placed.block.node.same_size:
-                size = placed.block.settings["fitted"].setting.size
+                size = placed.block.fitted.setting.size
                 groups.setdefault(placed.block.node.same_size, []).append(size)
         uneven = [group for group, sizes in groups.items() if max(sizes) > min(sizes) * _EVEN]
         self.most.update({group: min(groups[group]) for group in uneven})

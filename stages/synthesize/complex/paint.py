@@ -48,7 +48,7 @@ def box(
     if border is not None:
         thick = max(1, round(border_width))
         kept = inside.copy() if fill is None else None
-        inside[:] = border
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), border, cv2.FILLED)
         inner = (left + thick, top + thick, right - thick, bottom - thick)
         if kept is None:
             box(canvas, inner, fill, max(0, radius - thick))
