@@ -1,10 +1,11 @@
 """Small things that lie about on a table, below the sheet and beside it: they never cover it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
+from stages.synthesize.compositional import shapes
 from stages.synthesize.compositional.light import Light
 from stages.synthesize.compositional.textures import Colour, around
 
@@ -42,16 +43,6 @@ def _turned(direction: np.ndarray, degrees: float) -> np.ndarray:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ direction
 
 
-def _bar(
-    canvas: np.ndarray, start: np.ndarray, end: np.ndarray, wide: tuple[float, float], tone: Sequence[float]
-) -> None:
-    """A straight piece, so wide at its start and at its end."""
-    along = (end - start) / max(1e-6, float(np.hypot(*(end - start))))
-    side = np.array([-along[1], along[0]]) / 2
-    corners = np.array([start + side * wide[0], end + side * wide[1], end - side * wide[1], start - side * wide[0]])
-    cv2.fillConvexPoly(canvas, np.rint((corners - 0.5) * 16).astype(np.int32), tone, cv2.LINE_AA, 4)
-
-
 def _darken(canvas: np.ndarray, shape: Callable[[np.ndarray], None], soft: float, depth: float) -> None:
     """A shadow: what `shape` draws in white on black, blurred, takes the light away. At a quarter of the size."""
     height, width = canvas.shape[:2]
@@ -81,7 +72,7 @@ def _rod(
     total = sum(length for length, *_ in pieces)
 
     def silhouette(mask: np.ndarray) -> None:
-        _bar(mask, (start + off) / 4, (start + along * total + off) / 4, (thick / 4, thick / 5), (255,))
+        shapes.bar(mask, (start + off) / 4, (start + along * total + off) / 4, (thick / 4, thick / 5), 255)
 
     _darken(canvas, silhouette, thick * 0.45, 0.6)
     side = np.array([-along[1], along[0]])
@@ -95,7 +86,7 @@ def _rod(
             width = thick * (1 - 0.86 * share)
             ends = (middle, bright) if share > 0.5 else (dark, middle)
             tone_of = [a + (b - a) * (2 * share % 1) for a, b in zip(*ends, strict=True)]
-            _bar(canvas, at + move, end + move, (first * width, last * width), tone_of)
+            shapes.bar(canvas, at + move, end + move, (first * width, last * width), tone_of)
         at = end
 
 
@@ -158,17 +149,15 @@ def _cup(rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray, light:
     toward = np.array(light.direction)
     dark, middle, bright = around(glaze, 0.12)
 
-    def disc(target: np.ndarray, share: float, tone: tuple[float, ...], shift: float = 0.0, scale: float = 1.0) -> None:
-        x, y = (best + toward * shift * radius) * scale
-        at = (round((x - 0.5) * 16), round((y - 0.5) * 16))
-        cv2.circle(target, at, max(1, round(share * radius * scale * 16)), tone, -1, cv2.LINE_AA, 4)
+    def disc(target: np.ndarray, share: float, tone: shapes.Tone, shift: float = 0.0, scale: float = 1.0) -> None:
+        shapes.disc(target, (best + toward * shift * radius) * scale, share * radius * scale, tone)
 
-    _darken(canvas, lambda mask: disc(mask, 1.0, (255,), -0.12, 0.25), radius * 0.12, 0.55)
+    _darken(canvas, lambda mask: disc(mask, 1.0, 255, -0.12, 0.25), radius * 0.12, 0.55)
     disc(canvas, 1.0, dark)
     disc(canvas, 0.985, middle)
     disc(canvas, 0.8, bright, 0.015)
     disc(canvas, 0.78, middle, -0.01)
-    _darken(canvas, lambda mask: disc(mask, 0.6, (255,), -0.14, 0.25), radius * 0.1, 0.5)
+    _darken(canvas, lambda mask: disc(mask, 0.6, 255, -0.14, 0.25), radius * 0.1, 0.5)
     disc(canvas, 0.6, dark)
     disc(canvas, 0.595, bright, 0.01)
     disc(canvas, 0.535, around(glaze, 0.3)[0])

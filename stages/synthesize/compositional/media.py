@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.synthesize.compositional import inks, surfaces
+from stages.synthesize.compositional import inks, screens, surfaces
 from stages.synthesize.compositional.inks import Ink
 from stages.synthesize.compositional.surfaces import Sheet
 from stages.synthesize.compositional.textures import Colour
@@ -403,7 +403,7 @@ MEDIA: tuple[Medium, ...] = (
     ),
     Medium(
         "a phone screen",
-        surfaces.phone,
+        screens.phone,
         inks.screen,
         tuple(COLOURS),
         (_ARTICLE,),
@@ -417,7 +417,7 @@ MEDIA: tuple[Medium, ...] = (
     ),
     Medium(
         "a monitor screen",
-        surfaces.monitor,
+        screens.monitor,
         inks.screen,
         tuple(COLOURS),
         (_ARTICLE, _BOARD),

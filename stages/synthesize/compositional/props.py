@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stages.synthesize.compositional import shapes
 from stages.synthesize.compositional.light import Light
 from stages.synthesize.compositional.surfaces import wood
 from stages.synthesize.compositional.textures import Window
@@ -53,7 +54,7 @@ def _round(scene: Behind, left: np.ndarray, right: np.ndarray, bottom: float, to
         level = tone * (0.5 + 0.85 * np.exp(-(((share - 0.5 - 0.22 * scene.light.direction[0]) / 0.28) ** 2)))
         (x0, y0), (x1, y1) = left + (right - left) * step / steps, right  # the next strip covers the rest of it
         strip = np.array([[x0, y0], [x1, y1], [x1, bottom], [x0, bottom]])
-        _fill(scene.canvas, strip, (level, level * 1.01, level * 1.04))
+        shapes.fill(scene.canvas, strip, (level, level * 1.01, level * 1.04))
 
 
 def _stand(scene: Behind) -> None:
@@ -71,16 +72,15 @@ def _stand(scene: Behind) -> None:
     seam = slice(max(0, edge - 6), edge + 6)
     canvas[seam] = cv2.blur(canvas[seam], (1, 7))
     shadow = np.zeros((rows - edge, columns), np.uint8)
-    centre = (round(middle - half * 0.6 * light.direction[0]), round(base - edge + half * 0.1))
-    cv2.ellipse(shadow, centre, (round(half * 3.1), round(half * 0.6)), 0, 0, 360, 150, -1, cv2.LINE_AA)
-    cv2.ellipse(shadow, (centre[0], 0), (round(half * 9), round(half * 1.1)), 0, 0, 360, 70, -1, cv2.LINE_AA)
+    x = middle - half * 0.6 * light.direction[0]
+    shapes.ellipse(shadow, (x, base - edge + half * 0.1), (half * 3.1, half * 0.6), 150)
+    shapes.ellipse(shadow, (x, 0), (half * 9, half * 1.1), 70)
     shadow = cv2.GaussianBlur(shadow, (0, 0), max(1.0, half * 0.25))
     part = canvas[edge:]
     cv2.multiply(part, cv2.cvtColor(cv2.bitwise_not(shadow), cv2.COLOR_GRAY2RGB), part, scale=1 / 255)
     _round(scene, left, right, base, 88)
-    for drop, tone in ((half * 0.14, 36), (0, 104)):
-        at, axes = (round(middle * 16), round((base + drop) * 16)), (round(half * 2.7 * 16), round(half * 0.42 * 16))
-        cv2.ellipse(canvas, at, axes, 0, 0, 360, (tone,) * 3, -1, cv2.LINE_AA, 4)
+    shapes.ellipse(canvas, (middle, base + half * 0.14), (half * 2.7, half * 0.42), (36, 36, 36))
+    shapes.ellipse(canvas, (middle, base), (half * 2.7, half * 0.42), (104, 104, 104))
     _round(scene, np.array([left[0], base - half]), np.array([right[0], base - half]), base, 88)
 
 
@@ -103,20 +103,9 @@ def _cords(scene: Behind) -> None:
 
 
 def _rope(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, thick: float, light: Light) -> None:
-    off = np.array(light.direction) * thick * -0.9
-    _line(canvas, start + off * 1.4, end + off * 1.4, thick * 1.1, (58, 52, 46))
-    _line(canvas, start, end, thick, (150, 124, 88))
-    _line(canvas, start - off * 0.25, end - off * 0.25, thick * 0.4, (204, 180, 138))
-
-
-def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, thick: float, tone: tuple[int, int, int]) -> None:
-    along = (end - start) / max(1e-6, float(np.hypot(*(end - start))))
-    side = np.array([-along[1], along[0]]) * thick / 2
-    _fill(canvas, np.array([start + side, end + side, end - side, start - side]), tone)
-
-
-def _fill(canvas: np.ndarray, corners: np.ndarray, tone: tuple[float, float, float]) -> None:
-    cv2.fillConvexPoly(canvas, np.rint((corners - 0.5) * 16).astype(np.int32), tone, cv2.LINE_AA, 4)
+    towards = np.array(light.direction) * thick
+    for shift, share, tone in ((-1.25, 1.1, (58, 52, 46)), (0.0, 1.0, (150, 124, 88)), (0.22, 0.4, (204, 180, 138))):
+        shapes.bar(canvas, start + towards * shift, end + towards * shift, (thick * share, thick * share), tone)
 
 
 PROPS: dict[str, Prop] = {
