@@ -185,7 +185,7 @@ def oklch(lightness: float, chroma: float, hue: float) -> Colour:
             ]
         )
         linear = _FROM_CONES @ cone**3
-        if (linear > -1e-4).all() and (linear < 1 + 1e-4).all():
+        if (linear > -2e-3).all() and (linear < 1 + 2e-3).all():
             break
         chroma *= 0.88
     linear = np.clip(linear, 0, 1)
