@@ -116,6 +116,15 @@ def samples_table(samples: Sequence[Sample]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema.SAMPLES)
 
 
+def paragraphs(text: pa.ListScalar | None) -> tuple[Paragraph, ...]:
+    """The paragraphs in one row of a `text` column; none where it is null."""
+    if text is None or not text.is_valid or not len(text.values):
+        return ()
+    columns = dict(zip(schema.PARAGRAPH.names, text.values.flatten(), strict=True))
+    values = [_spans(c) if pa.types.is_list(c.type) else c.to_pylist() for c in columns.values()]
+    return tuple(Paragraph(*row) for row in zip(*values, strict=True))
+
+
 def failures_table(failures: Sequence[Failure]) -> pa.Table:
     """The Arrow table of some failures, with `schema.FAILURES`."""
     arrays = [_column([getattr(f, field.name) for f in failures], field.type) for field in schema.FAILURES]
@@ -133,6 +142,13 @@ def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind)
     except UnicodeEncodeError:  # a file's name that is not UTF-8: what cannot be written becomes a question mark
         return pa.array([v if v is None else v.encode("utf-8", "replace").decode() for v in values], kind)
+
+
+def _spans(lists: pa.ListArray) -> list[Spans]:
+    texts, quads = lists.flatten().flatten()
+    ends = np.cumsum(lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+    words, places = texts.to_pylist(), quads.flatten().to_numpy(zero_copy_only=False).reshape(-1, 8)
+    return [Spans(words[a:b], places[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def _offsets(lengths: Sequence[int]) -> pa.Array:

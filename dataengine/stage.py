@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
-from dataengine.sample import Failure, Sample
+from dataengine.sample import Failure, Paragraph, Sample, paragraphs
 
 GIB = 1 << 30
 
@@ -57,6 +57,7 @@ class Image:
     """One decoded image, shared by all signals that are measured together.
 
     pixels: uint8 (height, width, 3), RGB in sRGB, upright. `encoded` are the bytes it was decoded from.
+    `annotation` is its row of the column `text` in samples.
     """
 
     sample_id: str
@@ -66,6 +67,12 @@ class Image:
     orientation: int = 1
     caption: str | None = None
     language: str | None = None
+    annotation: pa.ListScalar | None = None
+
+    @cached_property
+    def text(self) -> tuple[Paragraph, ...]:
+        """What is written in it, with every place, as far as its source knows."""
+        return paragraphs(self.annotation)
 
     @cached_property
     def grey(self) -> np.ndarray:

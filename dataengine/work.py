@@ -154,15 +154,20 @@ class Measurer:
         ids: list[pa.Array] = [pa.array([], pa.string())]
         with self.run.fs.open(task.payload["samples"], "rb") as opened:
             file = pq.ParquetFile(opened)
-            for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=list(self._COLUMNS)):
+            for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=[*self._COLUMNS, "text"]):
                 ids.append(batch["sample_id"])
-                for images in _decoded(batch.to_pylist(), max(self.specs[name].batch for name in made)):
+                for images in _decoded(self._rows(batch), max(self.specs[name].batch for name in made)):
                     for name in made:
                         made[name] += self._measure(name, images, failures[name])
         seconds = time.perf_counter() - started
         measured = pa.concat_arrays(ids)
         done = {name: self._commit(task, name, measured, tables, failures[name]) for name, tables in made.items()}
         return Report(task.index, len(measured), seconds, done)
+
+    def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+        """The rows as dicts. The annotation stays as it is: hundreds of places that few signals look at."""
+        rows = batch.select(list(self._COLUMNS)).to_pylist()
+        return [{**row, "text": text} for row, text in zip(rows, batch["text"], strict=True)]
 
     def _measure(self, name: str, images: Sequence["_Row"], failures: list[Failure]) -> list[pa.Table]:
         """Tables that together hold one row an image, nulls where it cannot be measured."""
@@ -267,7 +272,7 @@ def _decode_row(row: Mapping[str, Any]) -> _Row:
     except SampleError as error:
         return _Row(row["source"], row["uri"], None, error)
     image = Image(
-        row["sample_id"], pixels, encoded, row["format"], orientation, caption=row["caption"], language=row["language"]
+        row["sample_id"], pixels, encoded, row["format"], orientation, row["caption"], row["language"], row["text"]
     )
     return _Row(row["source"], row["uri"], image)
 

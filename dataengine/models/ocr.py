@@ -7,18 +7,23 @@ lines over.
 On one core an image of 512 × 512 without text takes 0.2 s, all of it detection. Recognition adds about 4 ms for each
 length of a line's height (0.1 s for a line 25 times as long as high), so a page of small print takes seconds. 86 % of
 the time is spent inside the two networks: only a smaller recogniser, a GPU or fewer lines would make it faster.
+
+Where lines are is known for synthesized pictures. There `LineReader` reads them one by one with the recogniser alone.
 """
 
 import logging
+import math
 import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import yaml
 
@@ -27,6 +32,7 @@ from dataengine.errors import StageError
 
 _INSTALL = "pip install 'dataengine[engine]', which brings paddleocr, rapidocr and onnxruntime"
 _FILES = ("inference.onnx", "inference.yml")
+_HEIGHT, _NARROWEST, _WIDEST = 48, 320, 3200  # pixels of a line as the recogniser takes it
 _MODELS = {"det": "PP-OCRv6_small_det", "rec": "PP-OCRv6_small_rec"}
 
 
@@ -45,8 +51,8 @@ class PaddleReader:
     def __init__(self, threads: int = 1, limit_side: int = 960) -> None:
         threads_config = {"intra_op_num_threads": threads, "inter_op_num_threads": 1}
         _quiet()
+        _runtime()  # paddleocr takes its absence for a fault of the configuration
         try:
-            import onnxruntime  # noqa: F401  # paddleocr takes its absence for a fault of the configuration
             from paddleocr import PaddleOCR
         except ImportError as error:
             raise StageError(f"the OCR engine cannot be loaded: {error}", _INSTALL) from None
@@ -76,6 +82,37 @@ class PaddleReader:
             Line(text, float(confidence), np.asarray(quad, np.float32).reshape(8))
             for text, confidence, quad in zip(found["rec_texts"], found["rec_scores"], found["rec_polys"], strict=True)
         ]
+
+
+class LineReader:
+    """Reads single lines that are cut out and lie straight. Raises StageError when a package or its weights are
+    missing."""
+
+    def __init__(self, threads: int = 1) -> None:
+        onnxruntime = _runtime()
+        folder = model_folders()["rec"]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        weights = str(folder / "inference.onnx")
+        self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        self._characters = ["", *_characters(folder / "inference.onnx"), " "]  # the first stands for none
+
+    def read(self, line: np.ndarray) -> str:
+        """What stands in a line. line: uint8 (height, width, 3), RGB, of any size."""
+        height, width = line.shape[:2]
+        width = min(_WIDEST, math.ceil(_HEIGHT * width / height))
+        how = cv2.INTER_AREA if height > _HEIGHT else cv2.INTER_CUBIC
+        scaled = cv2.resize(line, (width, _HEIGHT), interpolation=how)[..., ::-1]
+        taken = np.zeros((1, 3, _HEIGHT, max(width, _NARROWEST)), np.float32)
+        taken[0, :, :, :width] = scaled.transpose(2, 0, 1) / np.float32(127.5) - 1
+        likely = self._session.run(None, {"x": taken})[0][0].argmax(axis=1)
+        changes = np.diff(likely, prepend=0) != 0
+        return "".join(self._characters[number] for number in likely[changes])
+
+
+def alphabet() -> frozenset[str]:
+    """The characters that the recogniser knows. Raises StageError as its readers do."""
+    return frozenset(_characters(model_folders()["rec"] / "inference.onnx")) | {" "}
 
 
 def model_folders() -> dict[str, Path]:
@@ -166,12 +203,19 @@ def _recognition(characters: list[str]) -> dict[str, Any]:
     }
 
 
+@cache
 def _characters(weights: Path) -> list[str]:
     """The recogniser's character set, which its weights carry as metadata, one a line."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    session = _runtime().InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     return session.get_modelmeta().custom_metadata_map["character"].splitlines()
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise StageError(f"the OCR engine cannot be loaded: {error}", _INSTALL) from None
+    return onnxruntime
 
 
 def _quiet() -> None:

@@ -85,7 +85,7 @@ def examine(pixels: np.ndarray, paragraphs: Sequence[Paragraph]) -> Inspection:
     # All quadrilaterals from the upper left as their line runs: across it from the first corner to the last.
     corners[kinds == _RIGHT_TO_LEFT] = np.roll(corners[kinds == _RIGHT_TO_LEFT], 1, axis=1)
     paragraph = np.repeat(np.arange(len(paragraphs)), counts)
-    line = np.concatenate([_lines(p) for p in paragraphs])
+    line = np.concatenate([lines_of(p) for p in paragraphs])
     letters = kinds > 0
     within, between = _overlaps(corners, paragraph, line)
     height, width = pixels.shape[:2]
@@ -130,7 +130,7 @@ def _kind(text: str) -> int:
     return _RIGHT_TO_LEFT if bidirectional(text[0]) in ("R", "AL") else _LEFT_TO_RIGHT
 
 
-def _lines(paragraph: Paragraph) -> np.ndarray:
+def lines_of(paragraph: Paragraph) -> np.ndarray:
     """The line of each character, int (n,): both spell the same text. All on one where they do not."""
     ends = np.cumsum([_visible(text) for text in paragraph.lines.texts])
     sizes = np.array([_visible(text) for text in paragraph.characters.texts])

@@ -22,6 +22,7 @@ from dataengine.sample import (
     content_id,
     failures_table,
     generator,
+    paragraphs,
     samples_table,
     synthetic_id,
 )
@@ -47,6 +48,35 @@ def path(tmp_path):
     table = samples_table([sample(text=[paragraph, paragraph], caption="c", meta={"b": 1, "a": "é"}), sample()])
     pq.write_table(table.cast(schema.with_image_feature(schema.SAMPLES)), tmp_path / "part-00000.parquet")
     return str(tmp_path / "part-00000.parquet")
+
+
+def test_what_is_read_back_is_what_was_written(path):
+    [first, second] = pq.read_table(path)["text"]
+    assert paragraphs(second) == paragraphs(None) == ()
+    read = paragraphs(first)
+    assert [(p.content, p.language, p.script, p.font, p.size, p.order) for p in read] == [
+        ("水 नी", "zh-Hans", "Hani", "Noto", 12.5, 0)
+    ] * 2
+    for paragraph in read:
+        for found, written in ((paragraph.lines, spans("水 नी")), (paragraph.characters, spans("水", "नी"))):
+            assert tuple(found.texts) == written.texts
+            np.testing.assert_array_equal(found.quads, written.quads)
+    again = samples_table([sample(text=read)])["text"][0]
+    assert again == first
+
+
+def test_each_row_of_a_column_has_its_own_paragraphs():
+    pages = [[], [("a", 0), ("bc", 3)], [("", 1)], [], [("defg", 2)]]
+    made = [
+        sample(text=[Paragraph(t, "en", "Latn", "F", 1.0, n, spans(t), spans(*t), spans(*t)) for t, n in page])
+        for page in pages
+    ]
+    column = samples_table(made)["text"].combine_chunks()
+    for rows, first in ((column, 0), (column.slice(2), 2)):
+        for row, page in zip(rows, pages[first:], strict=True):
+            assert [(p.content, p.order, list(p.characters.texts)) for p in paragraphs(row)] == [
+                (t, n, list(t)) for t, n in page
+            ]
 
 
 def test_duckdb_polars_and_pyarrow_read_the_annotation_as_it_was_written(path):

@@ -1,13 +1,18 @@
 """Workers hold a part's worth of memory, however many parts they have done."""
 
+import io
 import subprocess
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from dataengine.run import Mark
+from dataengine.sample import Paragraph, Spans
 from dataengine.stage import Limits
+from dataengine.work import Measurer, Output, StageSpec, Task
 from stages.collect.folder import Folder, Params
 
 PROGRAM = """
@@ -54,6 +59,23 @@ def test_collecting_and_measuring_four_times_as_many_parts_takes_no_more_memory(
     assert part > 15e6
     # What is kept would be 18 parts; allocators hold on to a few parts' worth by chance.
     assert late - early < 6 * part, f"{(late - early) / 1e6:.0f} MB more after 18 more parts of {part / 1e6:.0f} MB"
+
+
+def test_signals_see_the_annotation_of_each_sample(make_run):
+    pixels = np.full((20, 30, 3), 255, np.uint8)
+    pixels[5:11, 4:20:4] = 0
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "PNG")
+    here = Spans(["word"], np.array([[2, 3, 22, 3, 22, 13, 2, 13]], np.float32))
+    text = [Paragraph("word", "en", "Latn", "F", 10.0, 0, here, here, here)]
+    plain = {"encoded": encoded.getvalue(), "width": 30, "height": 20}
+    run = make_run([plain, {**plain, "text": text}, plain])
+    output = Output(run.part("signals/seen", 0), Mark("seen", "", ""))
+    measure = Measurer(run, [StageSpec("seen", "text_quality", {})])
+    measure(Task(0, {"samples": run.part("samples", 0)}, {"seen": output}))
+    found = pq.read_table(output.path).to_pylist()
+    assert [row["text_smallest_px"] for row in found] == [None, 20.0, None]  # alone: its longer side
+    assert [row["text_contrast"] for row in found] == [None, pytest.approx(21), None]
 
 
 def test_the_parts_of_a_folder_are_read_one_after_the_other(photos):

