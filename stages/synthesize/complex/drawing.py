@@ -27,6 +27,7 @@ from stages.synthesize.words.supply import Supply
 # How crowded a page is and how large its type, of what the template asks: less at each try that did not fit.
 _TRIES = ((1.0, 1.0), (0.8, 0.95), (0.55, 0.9), (0.3, 0.85), (0.1, 0.8), (0.0, 0.75))
 _SAMPLES = 24  # pixels each way that the ground behind a text is judged by
+_SMALL, _MORE = 20.0, 1.35  # type below so many pixels is given so many times the contrast, where it can be had
 # From sRGB to the relative luminance of WCAG.
 _LINEAR = np.where(np.arange(256) <= 10, np.arange(256) / 255 / 12.92, ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4)
 _WEIGHTS = np.array([0.2126, 0.7152, 0.0722])
@@ -188,7 +189,7 @@ class _Brush:
         height, width = picture.shape[:2]
         veil = self.colour(node.shade_colour, ground)
         if node.shade == "all":
-            paint.darken(picture, (0, 0, width, height), veil, 0.54, 0.54)
+            paint.darken(picture, (0, 0, width, height), veil, 0.6, 0.6)
         elif node.shade == "bottom":
             paint.darken(picture, (0, height * 0.25, width, height * 0.55), veil, 0, 0.6)
             paint.darken(picture, (0, round(height * 0.55), width, height), veil, 0.6, 0.78)
@@ -244,7 +245,9 @@ def _ink(canvas: np.ndarray, item: Placed, brush: _Brush, least: float) -> tuple
     bright = _LINEAR[pixels] @ _WEIGHTS
     darkest, lightest = (tuple(pixels[i].tolist()) for i in (bright.argmin(), bright.argmax()))
     wished = brush.colour(item.block.node.colour, item.ground)
-    ink, ratio = theme.legible(wished, (darkest, lightest), least)
+    # Thin strokes are pale: small type is given more.
+    small = _fitted(item).setting.size < _SMALL
+    ink, ratio = theme.legible(wished, (darkest, lightest), least * (_MORE if small else 1))
     if ratio < least:
         raise SampleError(f"{item.block.path}: no ink reaches a contrast of {least} on what is behind it")
     return ink, ratio

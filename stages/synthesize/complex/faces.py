@@ -5,7 +5,7 @@ for alphabets that have them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +15,7 @@ from stages.synthesize.complex.fitting import Copy
 from stages.synthesize.complex.nodes import Text
 from stages.synthesize.typeset import Style, Typesetter
 from stages.synthesize.typeset.fontmap import REFERENCE
+from stages.synthesize.typeset.paragraph import Draft
 
 RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
 _IDEOGRAPHS = ("zh-Hans", "zh-Hant", "ja", "ko")
@@ -28,8 +29,18 @@ _PITCH = {
 }  # fmt: skip
 _LINE = 1.45  # em: a line takes no more room than this, whatever its font asks for
 _TALLEST = 1.65  # em: what typesetting takes for a font's line where that asks for more
-# The line heights of fonts, each measured once.
-_HEIGHTS: WeakKeyDictionary[Typesetter, dict[tuple[str, int], float]] = WeakKeyDictionary()
+_LABELS = 1024  # drafts that are kept, of labels
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a typesetter has met: the line heights of fonts, by family and weight, and the last labels."""
+
+    heights: dict[tuple[str, int], float] = field(default_factory=dict)
+    labels: dict[tuple[str, str, Style], Draft] = field(default_factory=dict)
+
+
+_KNOWN: WeakKeyDictionary[Typesetter, _Known] = WeakKeyDictionary()
 
 
 @dataclass
@@ -60,7 +71,15 @@ class Faces:
         align = "center" if node.lines == 1 else node.align
         tracking = node.tracking if self.language in _CASED else 0.0
         style = Style(family, weight, align, max(pitch, 0.8) / min(own, _TALLEST), tracking)
-        draft = self.setter.draft(self._cased(node, text), self.language, style)
+        said = self._cased(node, text)
+        # A label is always laid out alike, so that one draft serves all pages that say it.
+        labels = _KNOWN.setdefault(self.setter, _Known()).labels if node.lines == 1 else {}
+        key = said, self.language, style
+        draft = labels.get(key) or self.setter.draft(said, self.language, style)
+        if key not in labels:
+            if len(labels) >= _LABELS:
+                labels.pop(next(iter(labels)))
+            labels[key] = draft
         line = draft.line / REFERENCE
         return Copy(text, draft, min(line, _LINE), draft.pitch / REFERENCE, line - min(line, _LINE))
 
@@ -71,7 +90,7 @@ class Faces:
 
     def _height(self, family: Family, weight: int, text: str) -> float:
         """Em that the font asks for a line."""
-        known = _HEIGHTS.setdefault(self.setter, {})
+        known = _KNOWN.setdefault(self.setter, _Known()).heights
         key = family.name, weight
         if key not in known:
             known[key] = self.setter.draft(text, self.language, Style(family, weight)).line / REFERENCE
