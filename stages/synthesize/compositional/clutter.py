@@ -137,9 +137,9 @@ def _cup(rng: np.random.Generator, canvas: np.ndarray, sheet: np.ndarray, light:
     radius = rng.uniform(0.15, 0.19) * unit
     outline = sheet.astype(np.float32).reshape(-1, 1, 2)
     best, room = None, 0.0
-    for x in (-0.02, 1.02):
-        for y in (0.06, 0.94):
-            centre = np.array([x * width, y * height]) + rng.uniform(-0.03, 0.03, 2) * unit
+    for x in (-0.02 * unit, width + 0.02 * unit):
+        for y in (0.06 * unit, height - 0.06 * unit):
+            centre = np.array([x, y]) + rng.uniform(-0.03, 0.03, 2) * unit
             free = -cv2.pointPolygonTest(outline, (float(centre[0]), float(centre[1])), True)
             if free > room:
                 best, room = centre, free

@@ -33,7 +33,7 @@ from stages.synthesize.words.supply import Supply
 _EASE = (1.0, 0.6, 0.3, 0.0)  # how much of the drawn angles and bends is kept, try by try
 _RIGHT_TO_LEFT = ("ar", "fa", "he")
 # How the medium is toned, darker for white ink or lighter for black, where none of its own can be read on it.
-_TONED = ((1.0, 1.0), (0.86, 1.1), (0.72, 1.2), (0.6, 1.32), (0.45, 1.45))
+_TONED = ((1.0, 1.0), (0.86, 1.1), (0.72, 1.2), (0.6, 1.32), (0.45, 1.5), (0.3, 1.8))
 _CLUTTERED = 0.6  # of the tables have something lying on them
 _DIM = 0.8  # the darkest light on a text
 
@@ -90,21 +90,20 @@ def draw(
                 raise
             continue
         break
-    return _render(rng, view, written, sky, setter, size, contrast, photographs)
+    sheet = Sheet(rng, view.width, view.height, sky, view.area, mirrored)
+    return _render(sheet, view, written, setter, size, contrast, photographs)
 
 
 def _render(
-    rng: np.random.Generator,
+    sheet: Sheet,
     view: View,
     written: Sequence[Written],
-    sky: Light,
     setter: Typesetter,
     size: tuple[int, int],
     contrast: float,
     photographs: Sequence[Path],
 ) -> Drawn:
-    medium = view.medium
-    sheet = Sheet(rng, view.width, view.height, sky, view.area)
+    medium, rng, sky = view.medium, sheet.rng, sheet.light
     surface = medium.paint(sheet)
     inked, geometries = covers(setter, written, view)
     if medium.ruled:

@@ -52,13 +52,14 @@ def _icons(pixels: np.ndarray, sheet: Sheet, accent: Colour, sign: Colour) -> No
     """An arrow and three dots above the text, four icons below it."""
     unit, (left, top, right, bottom) = sheet.unit, sheet.area
     y = top - 6.5 * unit
-    arrow = [(left + 2.4 * unit, y - 2.2 * unit), (left, y), (left + 2.4 * unit, y + 2.2 * unit)]
-    shapes.stroke(pixels, arrow, 0.7 * unit, sign)
+    start, end, ahead = (right, left, -1) if sheet.mirrored else (left, right, 1)
+    tip = start + ahead * 2.4 * unit
+    shapes.stroke(pixels, [(tip, y - 2.2 * unit), (start, y), (tip, y + 2.2 * unit)], 0.7 * unit, sign)
     for step in (-2, 0, 2):
-        shapes.disc(pixels, (right, y + step * unit), 0.55 * unit, sign)
+        shapes.disc(pixels, (end, y + step * unit), 0.55 * unit, sign)
     y, half = bottom + 7.6 * unit, 2.1 * unit
     for number in range(4):
-        x = left + (right - left) * (number + 0.5) / 4
+        x = start + (end - start) * (number + 0.5) / 4
         tone, radius = (sign if number else accent), (half if number % 2 else 0.8 * unit)
         shapes.box(pixels, (x - half, y - half, x + half, y + half), tone, radius)
 

@@ -71,13 +71,14 @@ _PENS = ((34, 36, 40), (36, 70, 176), (196, 40, 44), (24, 128, 70))
 @dataclass(frozen=True)
 class Sheet:
     """What is to be painted: width and height in pixels, chance, and the light; `area` is where text goes: left, top,
-    right, bottom."""
+    right, bottom; `mirrored` when it is read from right to left."""
 
     rng: np.random.Generator
     width: int
     height: int
     light: Light
     area: tuple[float, float, float, float]
+    mirrored: bool = False
 
     @property
     def unit(self) -> float:
@@ -134,12 +135,11 @@ def lined(sheet: Sheet) -> Surface:
     name, tone = sheet.item_of(_LINED)
     pixels = _paper(sheet, tone, 0.3)
     left, _, right, _ = sheet.area
-    on_left = left > sheet.width - right  # the wider margin is the one to be bound
-    margin = left - 3.2 * sheet.unit if on_left else right + 3.2 * sheet.unit
+    margin = right + 3.2 * sheet.unit if sheet.mirrored else left - 3.2 * sheet.unit
     shapes.stroke(pixels, [(margin, 0), (margin, sheet.height)], sheet.unit * 0.22, (226, 128, 132))
     mask = np.full((sheet.height, sheet.width), 255, np.uint8)
     for share in (0.14, 0.5, 0.86):
-        hole = (margin / 2 if on_left else (margin + sheet.width) / 2, sheet.height * share)
+        hole = ((margin + sheet.width) / 2 if sheet.mirrored else margin / 2, sheet.height * share)
         shapes.disc(mask, hole, 1.7 * sheet.unit, 0)
     return Surface(pixels, mask, name)
 

@@ -45,7 +45,8 @@ class Hand:
     def style(self, block: Block) -> Style:
         family = self.heading if block.role == "heading" else self.family
         wanted = 700 if block.bold else self.weight
-        return Style(family, min(family.weights, key=lambda w: abs(w - wanted)), block.align, block.leading)
+        weight = min(family.weights, key=lambda w: abs(w - wanted))
+        return Style(family, weight, block.align, block.leading, hyphenate=block.align == "justify")
 
 
 @dataclass(frozen=True)

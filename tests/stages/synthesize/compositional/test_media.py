@@ -138,6 +138,24 @@ def test_a_large_smallest_size_makes_the_view_milder(setter: Typesetter):
         assert all(paragraph.size >= 17 for paragraph in found.paragraphs)
 
 
+@pytest.mark.parametrize("size", [(64, 64), (700, 90), (90, 700)], ids=str)
+def test_any_size_is_drawn_or_refused(setter: Typesetter, size: tuple[int, int]):
+    drawn = 0
+    for number, medium in enumerate(MEDIA):
+        rng = generator("size", 1, number)
+        supply = Supply("udhr", "en", rng)
+        families = catalog.for_language("en")
+        options = {"size": size, "smallest": 5, "contrast": 7, "media": [medium.name]}
+        try:
+            found = draw(rng, setter=setter, supply=supply, families=families, **options)
+        except SampleError:
+            continue
+        drawn += 1
+        assert found.pixels.shape == (size[1], size[0], 3)
+        assert min(found.meta["contrast"]) >= 7
+    assert drawn > len(MEDIA) / 2
+
+
 def test_photographs_stand_behind(setter: Typesetter, tmp_path: Path):
     cv2.imwrite(str(tmp_path / "red.png"), np.full((90, 160, 3), (20, 20, 220), np.uint8))
     found = picture(setter, "a chalkboard", photographs=[tmp_path / "red.png"])
