@@ -23,13 +23,14 @@ from dataengine.sample import Paragraph
 from fonts.coverage import is_invisible
 from stages.synthesize.scene import Drawn
 
-_CHARACTERS = 120  # whose contrast is measured in a picture, spread evenly over each paragraph
+_CHARACTERS = 100  # whose contrast is measured in a picture, spread evenly over each paragraph
 _FEWEST = 3  # of each paragraph
-_SAMPLES, _AROUND = 144, 36  # in a quadrilateral; in each of the two bands along it
+_SAMPLES, _AROUND = 96, 24  # in a quadrilateral; in each of the two bands along it
 _GOLDEN = (5**0.5 - 1) / 2  # spreads them evenly, in no rows: between rows a thin stroke would be lost
 _MARGIN = (0.1, 0.35)  # where those bands begin and end, in heights of the quadrilateral
 _INK = 0.03  # of the samples inside are ink, at least
 _WORST = 0.2  # a paragraph's contrast is that of its character at this share from the worst
+_DOTS = "\u0660\u06f0"  # digits that look like one: the Arabic and the Persian zero
 _SOFT_HYPHEN = "\u00ad"  # drawn where a line ends with it
 
 # What is refused. Strokes thinner than a pixel keep about half of the chosen contrast, and lines of small letters alone
@@ -125,7 +126,7 @@ _LEFT_TO_RIGHT, _RIGHT_TO_LEFT = 1, 2
 @lru_cache(maxsize=1 << 16)
 def _kind(text: str) -> int:
     """The direction of a letter or digit, which says at which corner its quadrilateral begins; 0 for anything else."""
-    if category(text[0])[0] not in "LN":
+    if category(text[0])[0] not in "LN" or text[0] in _DOTS:
         return 0
     return _RIGHT_TO_LEFT if bidirectional(text[0]) in ("R", "AL") else _LEFT_TO_RIGHT
 
@@ -221,14 +222,15 @@ def _spread(count: int) -> np.ndarray:
 
 
 def _luminances() -> np.ndarray:
-    """What each value of red, green and blue adds to the relative luminance (WCAG 2.2), float32 (3, 256)."""
+    """What each value of red, green and blue adds to the relative luminance (WCAG 2.2), float32 (1, 256, 3)."""
     c = np.arange(256) / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return np.outer([0.2126, 0.7152, 0.0722], linear).astype(np.float32)
+    return np.outer(linear, [0.2126, 0.7152, 0.0722]).astype(np.float32)[None]
 
 
 _WEIGHTS = _weights()
 _LUMINANCES = _luminances()
+_SUM = np.ones((1, 3), np.float32)
 
 
 def _contrasts(pixels: np.ndarray, corners: np.ndarray, paragraph: np.ndarray, count: int) -> tuple[float | None, ...]:
@@ -246,13 +248,9 @@ def _contrasts(pixels: np.ndarray, corners: np.ndarray, paragraph: np.ndarray, c
 
 def _ratios(pixels: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """The contrast of ink and ground in each quadrilateral, (n,); corners (n, 4, 2)."""
-    height, width = pixels.shape[:2]
-    points = _WEIGHTS @ corners  # (n, samples, 2)
-    column = np.clip(points[..., 0].astype(np.int32), 0, width - 1)
-    row = np.clip(points[..., 1].astype(np.int32), 0, height - 1)
-    colour = pixels.reshape(-1, 3)[row * width + column]
-    red, green, blue = _LUMINANCES
-    light = red[colour[..., 0]] + green[colour[..., 1]] + blue[colour[..., 2]] + np.float32(0.05)
+    points = np.floor(_WEIGHTS @ corners).astype(np.int16)  # (n, samples, 2)
+    colours = cv2.remap(pixels, points, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    light = cv2.transform(cv2.LUT(colours, _LUMINANCES), _SUM) + np.float32(0.05)
     inside, around = light[:, :_SAMPLES], light[:, _SAMPLES:]
     (ground,) = _ranked(light, 0.5)
     darkest, lightest = _ranked(inside, _INK, 1 - _INK)
