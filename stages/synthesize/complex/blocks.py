@@ -164,7 +164,9 @@ class Builder:
 def _header(node: nodes.Table, path: str) -> nodes.Row:
     filled = node.header == "filled"
     look = {"colour": "on_accent" if filled else "muted", "weight": "bold" if filled else "medium"}
-    cells = [_cell(node, c, c.head or Expression(("",)), f"{path}.head", **look) for c in node.table]
+    low, high = node.size
+    small = node.model_copy(update={"size": (low * 0.9, high * 0.9)})
+    cells = [_cell(small, c, c.head or Expression(("",)), f"{path}.head", **look) for c in node.table]
     return nodes.Row(row=cells, padding=node.padding, gap=1.6, background=node.tint if filled else None)
 
 

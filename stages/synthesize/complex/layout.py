@@ -451,6 +451,8 @@ def _leave_out(block: Block, number: int = 0) -> bool:
     """Leave out what is spare of a block's children from `number` on, or one spare item below it, where there are most
     of them; whether there was any."""
     if number and any(child.spare for child in block.children[number:]):
+        before = block.children[number - 1]
+        number -= before.spare and before.path.endswith(".between")
         block.children[number:] = [child for child in block.children[number:] if not child.spare]
         return True
     holders = [holder for holder in _all(block) if any(child.spare for child in holder.children)]

@@ -52,21 +52,6 @@ def _triangle(canvas: np.ndarray, rect: Rect, look: Look) -> None:
     paint.polygon(canvas, np.array([(base, top), (tip, (top + bottom) / 2), (base, bottom)]), look.colour)
 
 
-def _wedge(canvas: np.ndarray, rect: Rect, look: Look) -> None:
-    """A slanted block that widens downwards: a cover's lower corner."""
-    left, top, right, bottom = rect
-    edge = (left, right) if look.mirrored else (right, left)
-    paint.polygon(canvas, np.array([(edge[0], top), (left, bottom), (right, bottom)]), look.colour)
-
-
-def _bow(canvas: np.ndarray, rect: Rect, look: Look) -> None:
-    """Its lower edge is curved."""
-    left, top, right, bottom = rect
-    x = np.linspace(left, right, 48)
-    y = bottom - (bottom - top) * 0.18 * (2 * (x - left) / (right - left) - 1) ** 2
-    paint.polygon(canvas, np.concatenate([[(left, top)], np.stack([x, y], 1), [(right, top)]]), look.colour)
-
-
 def _progress(canvas: np.ndarray, rect: Rect, look: Look) -> None:
     left, top, right, bottom = rect
     paint.box(canvas, rect, look.ground, 1e4)
@@ -132,18 +117,6 @@ def _dots(canvas: np.ndarray, rect: Rect, look: Look) -> None:
     for y in np.arange(top + step / 2, bottom, step):
         for x in np.arange(left + step / 2, right, step):
             paint.disc(canvas, x, y, step * 0.13, look.colour)
-
-
-def _pages(canvas: np.ndarray, rect: Rect, look: Look) -> None:
-    """The dots that tell which of several pages is seen."""
-    left, top, right, bottom = rect
-    count, radius = 4, (bottom - top) / 2
-    step = radius * 4
-    begin = (left + right) / 2 - step * (count - 1) / 2
-    active = int(look.value * (count - 0.01))
-    for number in range(count):
-        at = count - 1 - number if look.mirrored else number
-        paint.disc(canvas, begin + step * at, top + radius, radius, look.colour if number == active else look.ground)
 
 
 def _stripes(canvas: np.ndarray, rect: Rect, look: Look) -> None:
@@ -299,11 +272,11 @@ def _part(canvas: np.ndarray, rect: Rect) -> tuple[np.ndarray, tuple[int, int]]:
 
 
 SHAPES: Mapping[str, Callable[[np.ndarray, Rect, Look], None]] = {
-    "circle": _circle, "ring": _ring, "pill": _pill, "block": _block, "triangle": _triangle, "wedge": _wedge,
-    "bow": _bow, "progress": _progress, "slider": _slider, "toggle": _toggle, "checkbox": _checkbox, "radio": _radio,
-    "stars": _stars, "dots": _dots, "pages": _pages, "stripes": _stripes, "waves": _waves, "rings": _rings,
-    "rays": _rays, "bubbles": _bubbles, "confetti": _confetti, "mesh": _mesh, "frame": _frame, "seal": _seal,
-    "notches": _notches, "sound": _sound, "trend": _trend, "arrow": _arrow,
+    "circle": _circle, "ring": _ring, "pill": _pill, "block": _block, "triangle": _triangle, "progress": _progress,
+    "slider": _slider, "toggle": _toggle, "checkbox": _checkbox, "radio": _radio, "stars": _stars, "dots": _dots,
+    "stripes": _stripes, "waves": _waves, "rings": _rings, "rays": _rays, "bubbles": _bubbles,
+    "confetti": _confetti, "mesh": _mesh, "frame": _frame, "seal": _seal, "notches": _notches, "sound": _sound,
+    "trend": _trend, "arrow": _arrow,
 }  # fmt: skip
 NAMES = tuple(SHAPES)
 
