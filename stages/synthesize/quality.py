@@ -47,13 +47,15 @@ class Inspection:
     """What was found. `contrast` has each paragraph's ratio, None where it has no letter; `smallest` is the height in
     pixels of the smallest letter's quadrilateral, None without letters. `overlap` is the greatest share of a
     character's quadrilateral that one of another paragraph covers, `line_overlap` one of another line of the same
-    paragraph; `outside` how many pixels a character reaches beyond the picture's edges."""
+    paragraph; `outside` how many pixels a character reaches beyond the picture's edges; `unseen` counts the
+    paragraphs that nothing can be seen of."""
 
     contrast: tuple[float | None, ...]
     smallest: float | None
     overlap: float
     line_overlap: float
     outside: float
+    unseen: int
 
     @property
     def least_contrast(self) -> float | None:
@@ -80,7 +82,7 @@ def examine(pixels: np.ndarray, paragraphs: Sequence[Paragraph]) -> Inspection:
     """Measure a picture, uint8 (height, width, 3) in RGB, by its annotation."""
     counts = [len(p.characters.texts) for p in paragraphs]
     if not sum(counts):
-        return Inspection((None,) * len(paragraphs), None, 0.0, 0.0, 0.0)
+        return Inspection((None,) * len(paragraphs), None, 0.0, 0.0, 0.0, len(paragraphs))
     corners = np.concatenate([p.characters.quads for p in paragraphs]).reshape(-1, 4, 2).astype(np.float64)
     kinds = np.array([_kind(text) for p in paragraphs for text in p.characters.texts])
     # All quadrilaterals from the upper left as their line runs: across it from the first corner to the last.
@@ -97,12 +99,15 @@ def examine(pixels: np.ndarray, paragraphs: Sequence[Paragraph]) -> Inspection:
         overlap=between,
         line_overlap=within,
         outside=max(0.0, float(beyond.max())),
+        unseen=counts.count(0),
     )
 
 
 def refuse(found: Inspection, contrast: float, smallest: float) -> None:
     """Raise SampleError, with the number and what was asked, when a picture is not good enough for a recipe that asks
     for a least `contrast` of ink and ground and type of `smallest` pixels an em."""
+    if found.unseen:
+        raise SampleError("a paragraph has no character that could be seen")
     faintest, least = found.least_contrast, max(1.0, contrast * _LEAST_CONTRAST)
     if faintest is not None and faintest < least:
         number = found.contrast.index(faintest) + 1

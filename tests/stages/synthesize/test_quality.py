@@ -27,7 +27,8 @@ def paragraph(texts: list[str], quads: list[np.ndarray], lines: list[tuple[int, 
     """A paragraph of characters; `lines` are the ranges of them that stand on one line, all of them on one if None."""
     characters = Spans(texts, np.array(quads, np.float32).reshape(-1, 8))
     ranges = lines or [(0, len(texts))]
-    spans = Spans(["".join(texts[a:b]) for a, b in ranges], np.array([characters.quads[a] for a, _ in ranges]))
+    firsts = [characters.quads[a] for a, _ in ranges if texts]
+    spans = Spans(["".join(texts[a:b]) for a, b in ranges if texts], np.array(firsts, np.float32).reshape(-1, 8))
     return Paragraph("".join(texts), "en", "Latn", "Test 400", 20.0, 0, spans, spans, characters)
 
 
@@ -188,6 +189,13 @@ def test_faint_text_is_refused_and_named():
     with pytest.raises(SampleError, match=r"paragraph 1 has a contrast of 1\.6\d in the picture; 2\.25 is the least"):
         refuse(examine(pixels, [STROKES]), 4.5, 14)
     refuse(examine(pixels, [STROKES]), 3.0, 14)
+
+
+@pytest.mark.parametrize("others", [[], [GOOD]])
+def test_a_paragraph_of_nothing_is_refused(others: list[Paragraph]):
+    found = examine(stripes((0, 0, 0), (255, 255, 255)), [paragraph([], []), *others])
+    with pytest.raises(SampleError, match="no character that could be seen"):
+        refuse(found, 4.5, 14)
 
 
 def test_facts_are_numbers_and_nulls():
