@@ -11,7 +11,6 @@ from stages.synthesize import annotation
 from stages.synthesize.complex import charts, faces, icons, layout, nodes, paint, pictures, shapes, theme
 from stages.synthesize.complex.blocks import Builder
 from stages.synthesize.complex.faces import Faces
-from stages.synthesize.complex.fitting import Fitted
 from stages.synthesize.complex.layout import Layout, Placed
 from stages.synthesize.complex.library import suiting
 from stages.synthesize.complex.nodes import Container, Text
@@ -24,10 +23,13 @@ from stages.synthesize.scene import Drawn, Said, Scene
 from stages.synthesize.typeset import Geometry, Page, Typesetter
 from stages.synthesize.words.supply import Supply
 
+_ENLARGED = 1.45  # how many times larger than meant the smallest type of a template may be
 # How crowded a page is and how large its type, of what the template asks: less at each try that did not fit.
 _TRIES = ((1.0, 1.0), (0.8, 0.95), (0.55, 0.9), (0.3, 0.85), (0.1, 0.8), (0.0, 0.75))
 _SAMPLES = 24  # pixels each way that the ground behind a text is judged by
-_SMALL, _MORE = 20.0, 1.35  # type below so many pixels is given so many times the contrast, where it can be had
+# Type of so many pixels is given so many times the contrast, where it can be had.
+_SMALL, _MORE = (12.0, 36.0), (1.6, 1.0)
+_ABOVE = 0.2  # of a line: above and below its letters
 # From sRGB to the relative luminance of WCAG.
 _LINEAR = np.where(np.arange(256) <= 10, np.arange(256) / 255 / 12.92, ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4)
 _WEIGHTS = np.array([0.2126, 0.7152, 0.0722])
@@ -48,6 +50,8 @@ def draw(
     every text reaches the WCAG ratio `contrast` on what is behind it. Raises SampleError that names template and node
     when that cannot be."""
     choices = suiting(templates, *size)
+    # Those whose type would be far larger than meant are for larger pictures.
+    choices = [t for t in choices if t.smallest * min(size) / 100 * _ENLARGED >= smallest] or choices
     template = choices[int(rng.integers(len(choices)))]
     look = theme.choose(rng, template.themes)
     problem: SampleError | None = None
@@ -82,13 +86,17 @@ def _drawn(
     texts = [item for item in placed if isinstance(item.block.node, Text)]
     if not texts:
         raise SampleError("the template says nothing")
-    inks = [_ink(canvas, item, brush, contrast) for item in texts]
+    spots = [_spot(item, chosen, size[0]) for item in texts]
+    inks = [
+        _ink(canvas, item, brush.rect(item.rect), spot, brush.colour(item.block.node.colour, item.ground), contrast)
+        for item, spot in zip(texts, spots, strict=True)
+    ]
     page = Page(canvas)
-    drawn: list[tuple[Placed, Geometry]] = []
-    for item, (ink, _) in zip(texts, inks, strict=True):
-        drawn.append((item, _write(page, item, chosen, ink, size)))
+    drawn = [
+        (item, _write(page, item, spot, chosen, ink)) for item, spot, (ink, _) in zip(texts, spots, inks, strict=True)
+    ]
     _check_apart(drawn)
-    paragraphs = annotation.paragraphs((_fitted(item).setting, geometry) for item, geometry in drawn)
+    paragraphs = annotation.paragraphs((item.block.fitted.setting, geometry) for item, geometry in drawn)
     ground = _shown(canvas, look)
     scene = Scene(
         strategy="complex",
@@ -100,7 +108,7 @@ def _drawn(
             for (item, geometry), (ink, _) in zip(drawn, inks, strict=True)
         ),
     )
-    fonts = dict.fromkeys(_fitted(item).setting.style.family.name for item in texts)
+    fonts = dict.fromkeys(item.block.fitted.setting.style.family.name for item in texts)
     meta = {
         "template": template.name,
         "theme": look.mode,
@@ -228,49 +236,52 @@ class _Brush:
             paint.box(self.canvas, self.rect(place), colour, side * 0.2)
 
 
-def _fitted(item: Placed) -> Fitted:
-    return item.block.fitted
+def _spot(item: Placed, chosen: Faces, width: int) -> Rect:
+    """The box that a text takes: where its rectangle is wider or higher than it, as `align` and `valign` say."""
+    node, fitted = item.block.node, item.block.fitted
+    left, top, right, bottom = layout.mirrored(item.rect, width) if chosen.mirrored else item.rect
+    side = node.align
+    if chosen.mirrored:
+        side = {"start": "end", "end": "start", "justify": "end"}.get(side, side)
+    within = fitted.setting.width if fitted.setting.style.align == "center" else fitted.width
+    at = {"center": (left + right - within) / 2, "end": right - within}.get(side, left)
+    spare = bottom - top - fitted.height
+    down = top + {"start": 0.0, "center": spare / 2, "end": spare}[node.valign]
+    return at, down, at + within, down + fitted.height
 
 
-def _ink(canvas: np.ndarray, item: Placed, brush: _Brush, least: float) -> tuple[Colour, float]:
+def _ink(
+    canvas: np.ndarray, item: Placed, rect: Rect, spot: Rect, wished: Colour, least: float
+) -> tuple[Colour, float]:
     """The colour of a text and its contrast to what is behind it: the one wished, or one near it that can be read.
 
     Raises SampleError that names the node when neither black nor white can be read on all of it.
     """
-    left, top, right, bottom = paint.clipped(canvas, brush.rect(item.rect))
+    # A paragraph's box may reach beyond the rectangle that was drawn in around its lines.
+    spot = max(spot[0], rect[0]), max(spot[1], rect[1]), min(spot[2], rect[2]), min(spot[3], rect[3])
+    margin = (spot[3] - spot[1]) * _ABOVE / max(1.0, round((spot[3] - spot[1]) / item.block.fitted.setting.size))
+    left, top, right, bottom = paint.clipped(canvas, (spot[0], spot[1] + margin, spot[2], spot[3] - margin))
     part = canvas[top : max(top + 1, bottom), left : max(left + 1, right)]
     if not part.size:
         raise SampleError(f"{item.block.path}: it stands outside of the picture")
     pixels = part[:: max(1, part.shape[0] // _SAMPLES), :: max(1, part.shape[1] // _SAMPLES)].reshape(-1, 3)
     bright = _LINEAR[pixels] @ _WEIGHTS
     darkest, lightest = (tuple(pixels[i].tolist()) for i in (bright.argmin(), bright.argmax()))
-    wished = brush.colour(item.block.node.colour, item.ground)
     # Thin strokes are pale: small type is given more.
-    small = _fitted(item).setting.size < _SMALL
-    ink, ratio = theme.legible(wished, (darkest, lightest), least * (_MORE if small else 1))
+    more = np.interp(item.block.fitted.setting.size, _SMALL, _MORE)
+    ink, ratio = theme.legible(wished, (darkest, lightest), least * more)
     if ratio < least:
         raise SampleError(f"{item.block.path}: no ink reaches a contrast of {least} on what is behind it")
     return ink, ratio
 
 
-def _write(page: Page, item: Placed, chosen: Faces, ink: Colour, size: tuple[int, int]) -> Geometry:
-    """Draw a text in its place: where the rectangle is wider or higher than it, as `align` and `valign` say."""
-    node, fitted = item.block.node, _fitted(item)
-    left, top, right, bottom = layout.mirrored(item.rect, size[0]) if chosen.mirrored else item.rect
-    setting = fitted.setting
-    side = node.align
-    if chosen.mirrored:
-        side = {"start": "end", "end": "start"}.get(side, side)
-    # The box that it was fitted to, moved so that the text stands where it is wanted within the rectangle.
-    within = setting.width if setting.style.align == "center" else fitted.width
-    at = {"center": (left + right - within) / 2, "end": right - within}.get(side, left)
-    if side == "justify" and chosen.mirrored:
-        at = right - within
-    at -= (fitted.width - within) / 2
-    spare = bottom - top - fitted.height
-    down = top + {"start": 0.0, "center": spare / 2, "end": spare}[node.valign]
+def _write(page: Page, item: Placed, spot: Rect, chosen: Faces, ink: Colour) -> Geometry:
+    """Draw a text: the box that it was fitted to is laid so that the text stands in its own."""
+    fitted = item.block.fitted
+    x = spot[0] - (fitted.width - (spot[2] - spot[0])) / 2
+    y = spot[1] - fitted.copy.trimmed * fitted.setting.size / 2
     try:
-        return chosen.setter.draw(page, setting, at, down - fitted.copy.trimmed * setting.size / 2, ink)
+        return chosen.setter.draw(page, fitted.setting, x, y, ink)
     except SampleError as error:
         raise SampleError(f"{item.block.path}: {error.message}") from None
 
@@ -292,7 +303,7 @@ def _check_apart(drawn: Sequence[tuple[Placed, Geometry]]) -> None:
 
 
 def _said(item: Placed, geometry: Geometry, ink: str, size: tuple[int, int]) -> Said:
-    node, setting = item.block.node, _fitted(item).setting
+    node, setting = item.block.node, item.block.fitted.setting
     role = node.role or node.text.role
     corners = geometry.lines.quads.reshape(-1, 2)
     middle = (corners.min(0) + corners.max(0)) / 2

@@ -11,6 +11,7 @@ page: {column: […]}
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -35,6 +36,11 @@ class Template(Config):
     body: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = ["sans-serif"]
     page: Node
     file: str
+
+    @cached_property
+    def smallest(self) -> float:
+        """The smallest of its type, as large as it is meant, in hundredths of a picture's shorter side."""
+        return min((size for size in _sizes(self.page)), default=100.0)
 
     def suits(self, width: int, height: int) -> bool:
         return self.aspect[0] <= width / height <= self.aspect[1]
@@ -141,6 +147,18 @@ def _check_names(page: Node, file: str) -> None:
                 raise ManifestError(f"{file}: {path}: unknown placeholder {{{slot.name}}}", known)
             if slot.kind and slot.name:
                 named.add(slot.name)
+
+
+def _sizes(node: Any) -> Iterator[float]:
+    """The type sizes of all texts below a node, the larger of each range."""
+    if isinstance(node, nodes.Text | nodes.Table | nodes.Chart):
+        yield node.size[1]
+    elif isinstance(node, Node):
+        for key in type(node).model_fields:
+            yield from _sizes(getattr(node, key))
+    elif isinstance(node, list):
+        for child in node:
+            yield from _sizes(child)
 
 
 def _expressions(node: Any, path: str) -> Iterator[tuple[str, Expression]]:
