@@ -4,7 +4,7 @@ Preparing costs most. A label of one line needs no other layout than that: its s
 draft's one layout, so only the last setting of a draft may be drawn.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.synthesize.typeset import Setting
 from stages.synthesize.typeset.fontmap import REFERENCE
@@ -31,13 +31,14 @@ class Copy:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A text as it was fitted to a box of `width` pixels: `height` is what it takes. `limit` is the height and
-    `largest` the size that it could have had."""
+    """A text as it was fitted to a box of `width` pixels: `height` is what it takes. `offered` is the width, `limit`
+    the height and `largest` the size that it could have had."""
 
     copy: Copy
     setting: Setting
     width: float
     height: float
+    offered: float
     limit: float
     largest: float
 
@@ -54,7 +55,7 @@ def fit(copy: Copy, lines: int, width: float, height: float, smallest: float, la
     found = (_one_line if lines == 1 else _paragraph)(copy, width, limit, smallest, largest)
     if found is None:
         return None
-    return Fitted(copy, found, width, found.height - copy.trimmed * found.size, limit, largest)
+    return Fitted(copy, found, width, found.height - copy.trimmed * found.size, width, limit, largest)
 
 
 def evened(fitted: Fitted) -> Fitted:
@@ -72,7 +73,7 @@ def evened(fitted: Fitted) -> Fitted:
 
 def _with(fitted: Fitted, setting: Setting, width: float) -> Fitted:
     height = setting.height - fitted.copy.trimmed * setting.size
-    return Fitted(fitted.copy, setting, width, height, fitted.limit, fitted.largest)
+    return replace(fitted, setting=setting, width=width, height=height)
 
 
 def _one_line(copy: Copy, width: float, height: float, smallest: float, largest: float) -> Setting | None:

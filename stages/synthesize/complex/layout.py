@@ -19,6 +19,7 @@ from stages.synthesize.complex.paint import Rect
 
 _SLACK = 0.5  # pixels that rounding may take
 _EVEN = 1.02  # type that is so much larger than other type does not look it
+_FEW = 4  # lines
 _AGAIN = (1.0, 0.75, 0.55, 0.4)  # shares of its length that a text which does not fit is drawn again with
 
 
@@ -402,8 +403,9 @@ class Layout:
                 continue
             found = fit(block.copy, node.lines, width, height, min(low, high), high)
             if found:
-                headed = node.type == "display" and node.align == "start" and found.height > found.setting.size * 1.8
-                block.fitted = evened(found) if headed else found
+                # Few lines, as of a heading, are about as long as each other.
+                few = node.lines <= _FEW and node.align == "start" and found.height > found.setting.size * 1.8
+                block.fitted = evened(found) if few else found
                 return block.fitted
             problem = f"{len(block.words)} characters do not fit {width:.0f}×{height:.0f} px at {min(low, high):.0f} px"
         raise Overflow(block, problem)
@@ -415,10 +417,10 @@ class Layout:
             return False
         align = known.setting.style.align
         if known.height < known.setting.size * 1.8 and align == "center":
-            return known.free or width <= known.width + _SLACK
+            return known.free or width <= known.offered + _SLACK
         if align in ("start", "end") and known.free:
-            return width <= known.width + _SLACK  # a box that was drawn in around its lines
-        return abs(known.width - width) <= _SLACK and (known.free or height <= known.limit + _SLACK)
+            return width <= known.offered + _SLACK  # a box that was drawn in around its lines
+        return abs(known.offered - width) <= _SLACK and (known.free or height <= known.limit + _SLACK)
 
     def _level(self) -> bool:
         """Bound the type of each group by the smallest that any of its texts has; whether some text is larger."""
