@@ -82,7 +82,11 @@ class Image:
 
 @runtime_checkable
 class Source(Protocol):
-    """Makes samples. The driver calls `plan`, actors call `produce`; construction is light on the driver's side."""
+    """Makes samples. The driver calls `plan`, actors call `produce`; construction is light on the driver's side.
+
+    One that synthesizes takes the parameters `start` and `count`, ends its uris in `/INDEX`, and may have a method
+    `versions() -> Mapping[str, str]` that names what else decides its output: then `synth --verify` can prove it.
+    """
 
     Params: ClassVar[type[Config]]
     version: ClassVar[int]  # raised when the output changes for the same parameters

@@ -262,6 +262,8 @@ def verify(
     now = _joined(told)
     names = sorted(were.keys() | now.keys())
     versions = [(n, were.get(n, "none"), now.get(n, "none")) for n in names if were.get(n) != now.get(n)]
+    if not were or not now:  # one of the two tells nothing
+        versions = []
     expected, found = pa.concat_tables(wanted), pa.concat_tables(drawn)
     return Verdict(expected.num_rows, _differences(expected, found), versions)
 
