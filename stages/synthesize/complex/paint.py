@@ -193,6 +193,10 @@ def darken(canvas: np.ndarray, rect: Rect, colour: Colour, first: float, last: f
     part = canvas[top:bottom, left:right]
     if not part.size:
         return
+    if first == last:
+        levels = np.arange(256)[:, None] * (1 - first) + np.array(colour) * first
+        part[:] = cv2.LUT(part, np.rint(levels).astype(np.uint8)[None])
+        return
     cover = np.linspace(first, last, bottom - top, dtype=np.float32)
     ramp = np.repeat(cover[:, None], right - left, axis=1)
     ground = np.empty_like(part)

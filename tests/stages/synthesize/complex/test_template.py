@@ -77,3 +77,11 @@ def test_a_folder_without_templates_is_refused(tmp_path: Path):
 def test_there_are_at_least_twenty_five_and_no_two_have_one_name():
     names = [template.name for template in templates(None)]
     assert len(set(names)) == len(names) >= 25
+
+
+def test_the_example_of_the_docs_is_a_template(tmp_path: Path):
+    docs = Path(__file__).parents[4] / "docs" / "templates.md"
+    example = docs.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "example.yaml"
+    path.write_text(example, encoding="utf-8")
+    assert read(path).name == "a page with three offers"
