@@ -23,6 +23,7 @@ $(READY): pyproject.toml constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,train,test]'
 	$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless opencv-contrib-python-headless
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps $(OPENCV)
+	$(BIN)/python -m fonts.fetch
 	$(BIN)/python -m stages.synthesize.words.corpus
 	@touch $@
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dataengine.errors import DataEngineError
+from dataengine.errors import DataEngineError, StageError
 
 app = typer.Typer(
     name="dataengine",
@@ -159,6 +159,19 @@ def sample(
     from dataengine import handoff
 
     handoff.sample(checkpoint, prompts, out, size, count, steps, guidance, seed, _console())
+
+
+@app.command()
+def fonts(
+    language: Annotated[str | None, typer.Option(help="Only the families of one language, such as zh-Hans.")] = None,
+    missing: Annotated[bool, typer.Option("--missing", help="Only what is not installed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with what each family lacks.")] = False,
+) -> None:
+    """List the fonts that text sets are drawn with, and how well they cover each language."""
+    from fonts import inventory
+
+    if not inventory.show(language, missing, as_json, _console()):
+        raise StageError("some fonts are not installed", "python -m fonts.fetch, and pip install 'dataengine[engine]'")
 
 
 @app.command()

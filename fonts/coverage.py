@@ -11,6 +11,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from dataengine.errors import StageError
 from fonts.catalog import Family
 
+_RESTRICTED = 0x0002  # OS/2 fsType: must not be embedded
 # Characters that shape or join others and never have a glyph of their own: joiners, marks of direction, selectors.
 _INVISIBLE = frozenset(
     code
@@ -52,6 +53,8 @@ def coverage(family: Family) -> frozenset[int]:
 def _characters(path: Path, face: int) -> frozenset[int]:
     try:
         with TTFont(path, fontNumber=face if path.suffix == ".ttc" else -1, lazy=True) as font:
+            if font["OS/2"].fsType & _RESTRICTED:
+                raise StageError(f"{path}: the font's own licence bits forbid embedding", "use another font")
             return frozenset(code for code, name in font.getBestCmap().items() if name != ".notdef")
     except (TTLibError, OSError, KeyError, AttributeError) as error:
         remedy = "reinstall the package that it comes from"

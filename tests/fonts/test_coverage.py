@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from dataengine.errors import StageError
 from fonts import catalog, coverage
@@ -36,5 +37,23 @@ def test_joiners_selectors_and_marks_of_direction_need_no_glyph(text: str):
 def test_a_broken_font_file_is_named(tmp_path: Path):
     broken = tmp_path / "broken.ttf"
     broken.write_bytes(b"\0\1\0\0 this is no font")
+    own = replace(
+        family("Lora"), source=f"folder:{tmp_path}", files=("broken.ttf",), digests=(catalog.digest_of(broken),)
+    )
     with pytest.raises(StageError, match=r"broken\.ttf: not a font that can be read"):
-        coverage.uncovered(replace(family("Lora"), files=(str(broken),)), "A")
+        coverage.uncovered(own, "A")
+
+
+def test_a_font_that_forbids_embedding_is_refused(tmp_path: Path):
+    restricted = tmp_path / "restricted.ttf"
+    with TTFont(family("Caveat").paths()[0]) as font:
+        font["OS/2"].fsType = 2
+        font.save(restricted)
+    own = replace(
+        family("Caveat"),
+        source=f"folder:{tmp_path}",
+        files=(restricted.name,),
+        digests=(catalog.digest_of(restricted),),
+    )
+    with pytest.raises(StageError, match=r"restricted\.ttf: the font's own licence bits forbid embedding"):
+        coverage.uncovered(own, "A")
