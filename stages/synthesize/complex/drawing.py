@@ -54,9 +54,10 @@ def draw(
     choices = [t for t in choices if t.smallest * min(size) / 100 * _ENLARGED >= smallest] or choices
     template = choices[int(rng.integers(len(choices)))]
     look = theme.choose(rng, template.themes)
+    small = max(smallest, template.smallest * min(size) / 100)
     problem: SampleError | None = None
     for crowd, scale in _TRIES:
-        chosen = faces.choose(rng, setter, supply.language, families, template.display, template.body)
+        chosen = faces.choose(rng, setter, supply.language, families, template.display, template.body, small)
         builder = Builder(rng, size[0] / size[1], crowd, size)
         try:
             blocks = builder.build(template.page, Scope(supply), "page")

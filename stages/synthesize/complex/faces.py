@@ -29,6 +29,7 @@ _PITCH = {
 }  # fmt: skip
 _LINE = 1.45  # em: a line takes no more room than this, whatever its font asks for
 _TALLEST = 1.65  # em: what typesetting takes for a font's line where that asks for more
+_FINE = 26.0  # pixels: ideographs of smaller type need strokes of one width
 _LABELS = 1024  # drafts that are kept, of labels
 
 
@@ -104,13 +105,15 @@ def choose(
     families: Sequence[Family],
     display: Sequence[str],
     body: Sequence[str],
+    smallest: float,
 ) -> Faces:
-    """Families by lot, of the styles that a template wants where the language has such."""
+    """Families by lot, of the styles that a template wants where the language has such. `smallest` is the size of the
+    smallest type in pixels: ideographs so small are not set in families with fine strokes."""
 
     def of(styles: Sequence[str]) -> Sequence[Family]:
         return [f for f in families if f.style in styles] or families
 
-    bodies = of(body)
+    bodies = of(["sans-serif"] if language in _IDEOGRAPHS and smallest < _FINE else body)
     chosen = bodies[int(rng.integers(len(bodies)))]
     heads = of(display)
     same = chosen in heads and rng.random() < 0.5

@@ -11,7 +11,7 @@ page: {column: […]}
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,11 +19,16 @@ from pydantic import BeforeValidator, Field
 
 from dataengine.config import Config, build, read_yaml, suggest
 from dataengine.errors import ManifestError
+from fonts import catalog
 from stages.synthesize.complex import nodes, pictures
 from stages.synthesize.complex.nodes import Node, Span
 from stages.synthesize.complex.slots import KINDS, Expression
 
 Mode = Literal["light", "tinted", "paper", "pastel", "dark", "brand"]
+
+
+def _listed(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str) else value if isinstance(value, list) else []
 
 
 class Template(Config):
@@ -32,8 +37,8 @@ class Template(Config):
     name: str = Field(min_length=3)
     aspect: Span = (0.3, 3.4)
     themes: list[Mode] = Field(list(get_args(Mode)), min_length=1)
-    display: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = ["sans-serif", "serif"]
-    body: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = ["sans-serif"]
+    display: Annotated[list[str], BeforeValidator(_listed)] = ["sans-serif", "serif"]
+    body: Annotated[list[str], BeforeValidator(_listed)] = ["sans-serif"]
     page: Node
     file: str
 
@@ -133,8 +138,17 @@ def read(path: Path) -> Template:
     head = build(_Head, read_yaml(path), file)
     page = _Reader(file, head.styles, head.parts).node(head.page, "page")
     _check_names(page, file)
+    for style in [*_listed(head.display), *_listed(head.body)]:
+        if style not in _styles():
+            raise ManifestError(f"{file}: there is no style of type {style!r}{suggest(str(style), _styles())}")
     given = {key: getattr(head, key) for key in ("name", "aspect", "themes", "display", "body")}
     return build(Template, {**{k: v for k, v in given.items() if v is not None}, "page": page, "file": file}, file)
+
+
+@cache
+def _styles() -> tuple[str, ...]:
+    """What the catalogue calls its families' styles."""
+    return tuple(dict.fromkeys(family.style for family in catalog.families()))
 
 
 def _check_names(page: Node, file: str) -> None:
