@@ -9,16 +9,17 @@ that is in the picture and in no annotation does not show here; the signal `ocr`
 The recogniser knows Latin letters (of Vietnamese, few), Chinese and Japanese. A picture with a character that it does
 not know is not read: that is no error of the picture's.
 
-Both texts are compared after folding what no reader could tell apart by its shape: NFKC, no spaces, no case (C and c
-differ in size alone), and one character each for all quotation marks (lower ones are dropped), for dots in mid-line,
-and for dashes, among which are a long vowel's mark and the ideograph of one. In lines that run downwards the
-recogniser reads letters, but hardly any of the punctuation, which has other shapes and places there: of those lines
-letters and digits alone are compared.
+Both texts are compared after folding what no reader could tell apart by its shape: NFKC, no spaces, no case where a
+capital is the small letter's shape, larger (C and c; but A is not a, so text in capitals must be annotated so), and one
+character each for all quotation marks (lower ones are dropped), for dots in mid-line, and for dashes, among which are a
+long vowel's mark and the ideograph of one. In lines that run downwards the recogniser reads letters, but hardly any of
+the punctuation, which has other shapes and places there: of those lines letters and digits alone are compared.
 """
 
 import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -40,6 +41,7 @@ _ALIKE = {
     **dict.fromkeys("\u00ad‐‑‒–—―−ー一", "-"),
     **dict.fromkeys("•‧∙・", "·"),
 }
+_SCALED = frozenset("cosuvwxz")  # letters whose capitals are the same shape, larger
 _ALIKE_TABLE = str.maketrans(_ALIKE)
 _MARGIN = 0.12  # of a line's height around it, as detectors leave and recognisers are used to
 _TALLEST = 192  # pixels of a line that is cut out; four times what the recogniser takes
@@ -97,8 +99,15 @@ def error_rate(wanted: Sequence[str], read: Sequence[str], downwards: Sequence[b
 
 def fold(text: str, letters: bool = False) -> str:
     """A text without what its shapes do not tell: see above. With `letters`, those and digits alone."""
-    folded = _plain(_plain(text).casefold()).replace("''", '"')
+    folded = "".join(map(_uncapped, _plain(text))).replace("''", '"')
     return "".join(c for c in folded if unicodedata.category(c)[0] in "LMN") if letters else folded
+
+
+@lru_cache(maxsize=1 << 16)
+def _uncapped(character: str) -> str:
+    """The small letter where the capital differs from it in size alone."""
+    small = character.lower()
+    return small if unicodedata.normalize("NFD", small)[0] in _SCALED else character
 
 
 def _downwards(quads: np.ndarray) -> np.ndarray:

@@ -124,6 +124,13 @@ def test_the_wrong_place_and_the_wrong_text_are_errors(reading: Reading):
     assert read(reading, pixels, Paragraph(**{**vars(paragraph), "lines": lines}))["cer"] > 0.5
 
 
+def test_capitals_that_are_annotated_as_small_letters_are_errors(reading: Reading):
+    pixels, paragraph = page("BORN FREE AND EQUAL", "en")
+    assert read(reading, pixels, paragraph)["cer"] == 0
+    small = Spans([text.lower() for text in paragraph.lines.texts], paragraph.lines.quads)
+    assert read(reading, pixels, Paragraph(**{**vars(paragraph), "lines": small}))["cer"] > 0.5
+
+
 def test_covered_blurred_and_faint_text_has_errors(reading: Reading):
     pixels, paragraph = page(TEXT["en"], "en", size=24)
     covered = pixels.copy()
@@ -189,7 +196,8 @@ def test_errors_are_counted_line_by_line():
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("Größe", "GRÖSSE"),
+        ("Cosy vows", "cOSy VOwS"),
+        ("Ö ś Ž", "ö Ś ž"),
         ("ｆｕｌｌ，１２", "full,12"),
         ("“a” ‘b’", "\"a\" 'b'"),
         ("„a“", "a''"),
@@ -206,7 +214,7 @@ def test_what_shapes_do_not_tell_is_folded(one: str, other: str):
 
 
 def test_what_shapes_tell_is_kept():
-    assert len({fold(t) for t in ("a", "á", "o", "0", "l", "1", "。", ".", "、", ",")}) == 10
+    assert len({fold(t) for t in ("a", "A", "á", "o", "0", "l", "1", "İ", "i", "ı", "。", ".", "、", ",")}) == 14
 
 
 def test_measuring_together_or_one_by_one_gives_the_same_rows(reading: Reading):
