@@ -1,13 +1,18 @@
 """What a text set is to be: the recipe in `manifests/synth/*.yaml`."""
 
+from bisect import bisect_right
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from dataengine import config
 from dataengine.config import Config
+from dataengine.errors import ManifestError
 from stages.synthesize.composition import COMPOSITIONS
+from stages.synthesize.words.permutation import permuted
+from stages.synthesize.words.supply import Share, capacity
 
 Side = Annotated[int, Field(ge=64, le=4096)]
 Weight = Annotated[float, Field(gt=0)]
@@ -49,6 +54,7 @@ class Recipe(Look):
     languages: dict[str, Weight] = Field(min_length=1)  # with their weights
     mixed: float = Field(0, ge=0, le=1)  # how often a second language stands on a pure page
     corpus: str = "udhr"  # or a folder of <language>.txt
+    repeats: bool = True  # whether passages may begin where others do when the corpus is used up
     curriculum: list[Band] = []
     template_folder: Path | None = None  # a folder of one's own templates, *.yaml and *.pptx
     photographs: Path | None = None  # a folder of pictures to stand behind media; painted scenes without
@@ -76,6 +82,31 @@ class Recipe(Look):
         """The look of a band: what it says, and the set's own for what it leaves out."""
         given = self.curriculum[band].model_dump(exclude_unset=True, exclude={"until"})
         return Look(**{**self.model_dump(include=set(Look.model_fields)), **given})
+
+    def check_capacity(self, count: int) -> None:
+        """Raise ManifestError when `count` pictures need more passages than the corpus has, and must not share them."""
+        total = sum(self.languages.values())
+        for language, weight in self.languages.items():
+            asked, most = round(count * weight / total), capacity(self.corpus, language)
+            if not self.repeats and asked > most:
+                raise ManifestError(
+                    f"set {self.name}: its corpus has passages for {most} pictures in {language!r}, not for {asked}",
+                    "give a larger corpus, ask for fewer pictures, or allow `repeats: true`",
+                )
+
+    def language(self, index: int) -> tuple[str, Share]:
+        """The language of a picture, and its share of that language's words. Languages are dealt out by their weights
+        exactly, to within one picture."""
+        count = max(1, self.count)
+        lap, place = divmod(index, count)
+        key = f"{self.name}/{self.seed}"
+        place = permuted(place, count, f"{key}/{lap}")
+        names = sorted(self.languages)
+        ends = np.cumsum([self.languages[name] for name in names])
+        ends = np.rint(ends / ends[-1] * count).astype(int).tolist()
+        number = bisect_right(ends, place)
+        start = ends[number - 1] if number else 0
+        return names[number], Share(lap * (ends[number] - start) + place - start, key)
 
     def band(self, index: int) -> int:
         """The number of the band that a picture is in; 0 without a curriculum."""

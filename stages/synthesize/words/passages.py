@@ -7,7 +7,7 @@ clauses by spaces.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,6 +25,9 @@ _PAUSE = re.compile(
     rf"(?:[,;:](?={_CLOSING}(?:\s|$))|(?<=[\u3040-\u9fff])[,;:]|[\u3001\uff0c\uff1b\uff1a\u060c\u061b]){_CLOSING}\s*"
 )
 _SPACE = re.compile("\\s+(?![\u0e46\u0e2f])")  # the Thai marks of repetition and abbreviation follow a space
+# Pairs that are the same in every language; of those that differ („…“ and “…”) none is told by its mark alone.
+_PAIRS = {"(": ")", "[": "]", "{": "}", "（": "）", "「": "」", "『": "』", "《": "》", "【": "】", "«": "»"}
+_CLOSERS = frozenset(_PAIRS.values())
 _TRAILING = " \t.,;:!?\u3002\uff01\uff1f\u0964\u061f\u3001\uff0c\uff1b\uff1a\u060c\u061b"
 
 
@@ -37,27 +40,53 @@ class _Clause:
     closes: bool
 
 
-def passage(corpus: str, language: str, shortest: int, longest: int, rng: np.random.Generator) -> str:
-    """Consecutive sentences from a random place, `shortest` to `longest` characters where the text allows it. It may
-    run over several paragraphs."""
-    clauses, openings = _clauses(corpus, language)
+def passage(
+    corpus: str,
+    language: str,
+    shortest: int,
+    longest: int,
+    rng: np.random.Generator,
+    places: Sequence[int] | None = None,
+) -> str:
+    """Consecutive sentences from a random place, `shortest` to `longest` characters where the text allows it, whose
+    brackets and quotation marks are closed. It may run over several paragraphs.
+
+    `places` are the openings of sentences, by their number below `openings`, that are tried instead of random ones.
+    """
+    clauses, opens = _clauses(corpus, language)
+    tried = places if places is not None else (int(rng.integers(len(opens))) for _ in range(_TRIES))
     unfinished = ""
-    for _ in range(_TRIES):
-        start = openings[int(rng.integers(len(openings)))]
-        found, length = "", 0
-        text = ""
-        for clause in clauses[start:]:
+    for place in tried:
+        found, text = "", ""
+        for clause in clauses[opens[place] :]:
             text += clause.text
             length = len(text.rstrip())
             if length > longest:
                 break
-            if length >= shortest and clause.closes:
-                found = text
-            elif length >= shortest:
-                unfinished = unfinished or text
+            if length >= shortest and _balanced(text):
+                if clause.closes:
+                    found = text
+                else:
+                    unfinished = unfinished or text
         if found:
             return found.strip()
     return (unfinished or _shortened(text, longest)).strip()
+
+
+def openings(corpus: str, language: str) -> int:
+    """How many sentences a corpus has in a language: places where a passage may begin."""
+    return len(_clauses(corpus, language)[1])
+
+
+def _balanced(text: str) -> bool:
+    """Whether every bracket and quotation mark that is opened is closed, and the other way round."""
+    open_ones: list[str] = []
+    for c in text:
+        if c in _PAIRS:
+            open_ones.append(_PAIRS[c])
+        elif c in _CLOSERS and (not open_ones or open_ones.pop() != c):
+            return False
+    return not open_ones and text.count('"') % 2 == 0
 
 
 def heading(corpus: str, language: str, longest: int, rng: np.random.Generator) -> str:

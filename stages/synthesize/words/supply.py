@@ -1,27 +1,61 @@
 """Where one picture's words come from: a strategy asks its supply for a passage, a heading, or what fills a slot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 import regex
 
 from stages.synthesize.words import passages
+from stages.synthesize.words.permutation import permuted
+
+# How many characters say what one Latin character says.
+DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
+PASSAGES = 8  # of a picture that have openings of their own
+_OWN = 3  # openings of each of them: where the first leads to no whole sentences, the next may
+_LONGEST_WORD = 16  # graphemes
+_TRIES = 8
+_WORD = regex.compile(r"[\p{L}\p{M}\u200c\u200d'’-]+")
+_GRAPHEME = regex.compile(r"\p{L}\p{M}*")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A picture's share of a corpus: its `rank` among the set's pictures in its language, and the set's `key`. No other
+    picture is given the same openings as long as the corpus has enough."""
+
+    rank: int
+    key: str
 
 
 @dataclass(frozen=True)
 class Supply:
     """The words of one picture, in one language; chance comes from the picture's own generator.
 
-    Lengths are in characters of Latin text: scripts that say more with fewer get fewer.
+    Lengths are in characters of Latin text: scripts that say more with fewer get fewer. With a `share` no passage
+    begins where one of another picture does; without, any may.
     """
 
     corpus: str
     language: str
     rng: np.random.Generator
+    share: Share | None = None
+    _passages: count = field(default_factory=count, compare=False)
 
     def passage(self, shortest: int, longest: int) -> str:
         """Consecutive sentences."""
-        return passages.passage(self.corpus, self.language, self._scaled(shortest), self._scaled(longest), self.rng)
+        lengths = self._scaled(shortest), self._scaled(longest)
+        return passages.passage(self.corpus, self.language, *lengths, self.rng, self._own_openings())
+
+    def _own_openings(self) -> list[int] | None:
+        number = next(self._passages)
+        if self.share is None or number >= PASSAGES:
+            return None
+        available = passages.openings(self.corpus, self.language)
+        first = (self.share.rank * PASSAGES + number) * _OWN
+        # Where the corpus is used up a new round begins, in another order.
+        places = (divmod(first + own, available) for own in range(_OWN))
+        return [permuted(place, available, f"{self.share.key}/{self.language}/{lap}") for lap, place in places]
 
     def heading(self, longest: int) -> str:
         """A heading, or one short clause without its stop."""
@@ -32,24 +66,35 @@ class Supply:
         return self.heading(longest)
 
     def word(self) -> str:
-        """One word; two or so ideographs of a language that does not part its words."""
-        words = self.passage(20, 60).split()
-        word = words[int(self.rng.integers(len(words)))].strip(_MARKS) or words[0]
-        return word[:16] if self.language not in DENSITY else word[: int(self.rng.integers(1, 4))]
+        """One word; one to three characters of a language that does not part its words."""
+        for _ in range(_TRIES):
+            words = _WORD.findall(self._anywhere())
+            if not words:
+                continue
+            word = words[int(self.rng.integers(len(words)))]
+            if self.language in DENSITY and self.language != "ko":
+                start = int(self.rng.integers(len(word)))
+                return word[start : start + int(self.rng.integers(1, 4))]
+            if len(regex.findall(r"\X", word)) <= _LONGEST_WORD:
+                return word
+        return self.character()
 
     def character(self) -> str:
         """One letter or ideograph, with its marks."""
-        graphemes = regex.findall(r"\p{L}\p{M}*", self.passage(20, 60))
-        return graphemes[int(self.rng.integers(len(graphemes)))]
+        found = _GRAPHEME.findall(self._anywhere())
+        return found[int(self.rng.integers(len(found)))]
 
     def fill(self, kind: str, longest: int = 40) -> str:
         """What fills a template's slot of a kind, such as a name, a price or a button."""
         return self.heading(longest)
 
+    def _anywhere(self) -> str:
+        return passages.passage(self.corpus, self.language, 20, 60, self.rng)
+
     def _scaled(self, characters: int) -> int:
         return max(2, round(characters * DENSITY.get(self.language, 1.0)))
 
 
-_MARKS = ".,;:!?()[]«»“”\"'、。，；：！？「」『』（）।؟،؛"
-# How many characters say what one Latin character says.
-DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
+def capacity(corpus: str, language: str) -> int:
+    """How many pictures of a set can have passages of their own, none beginning where another does."""
+    return passages.openings(corpus, language) // (PASSAGES * _OWN)
