@@ -22,7 +22,8 @@ _PACKAGES = (
 
 
 def versions(families: Sequence[Family]) -> dict[str, str]:
-    """Packages, codecs, system libraries, and a digest of each family's files. Raises StageError for a missing one."""
+    """Packages, codecs, system libraries, and the digests of each family's files. Raises StageError for a missing
+    library."""
     found = {}
     for package in _PACKAGES:
         try:

@@ -1,9 +1,6 @@
-"""The versions of what decides how a text is set and drawn: libraries, and the contents of font files."""
+"""The versions of what decides how a text is set and drawn: libraries and font files."""
 
-import hashlib
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
 from fonts.catalog import Family
 from stages.synthesize.typeset import pango
@@ -23,7 +20,7 @@ ffi.cdef(
 
 
 def versions(families: Sequence[Family]) -> dict[str, str]:
-    """The version of each library, and a digest of each family's files. Raises StageError for what is missing."""
+    """The version of each library, and the digests of each family's files. Raises StageError for a missing library."""
     lib = pango.libraries()
     fontconfig = lib.FcGetVersion()
     return {
@@ -32,7 +29,7 @@ def versions(families: Sequence[Family]) -> dict[str, str]:
         "fontconfig": f"{fontconfig // 10000}.{fontconfig // 100 % 100}.{fontconfig % 100}",
         "harfbuzz": ffi.string(lib.hb_version_string()).decode(),  # Pango's own copy, as FreeType's is
         "freetype": _freetype(lib),
-        **{f"font {family.name}": _digest(family.paths()) for family in families},
+        **{f"font {family.name}": " ".join(digest[:16] for digest in family.digests) for family in families},
     }
 
 
@@ -42,12 +39,3 @@ def _freetype(lib: pango.Libraries) -> str:
     lib.FT_Library_Version(handle[0], *numbers)
     lib.FT_Done_FreeType(handle[0])
     return ".".join(str(number[0]) for number in numbers)
-
-
-@cache
-def _digest(files: tuple[Path, ...]) -> str:
-    """BLAKE2b-128 of files, 16 digits of it: 1 ms a megabyte."""
-    state = hashlib.blake2b(digest_size=16)
-    for file in files:
-        state.update(file.read_bytes())
-    return state.hexdigest()[:16]
