@@ -24,8 +24,9 @@ from stages.synthesize.typeset import Geometry, Page, Typesetter
 from stages.synthesize.words.supply import Supply
 
 _ENLARGED = 1.45  # how many times larger than meant the smallest type of a template may be
-# How crowded a page is and how large its type, of what the template asks: less at each try that did not fit.
-_TRIES = ((1.0, 1.0), (0.8, 0.95), (0.55, 0.9), (0.3, 0.85), (0.1, 0.8), (0.0, 0.75))
+# How crowded a page is and how large its type, of what the template asks, and how dark a picture behind white text:
+# less and darker at each try that did not fit or could not be read.
+_TRIES = ((1.0, 1.0, 0.6), (0.8, 0.95, 0.66), (0.55, 0.9, 0.72), (0.3, 0.85, 0.78), (0.1, 0.8, 0.84), (0.0, 0.75, 0.9))
 _SAMPLES = 24  # pixels each way that the ground behind a text is judged by
 # Type of so many pixels is given so many times the contrast, where it can be had.
 _SMALL, _MORE = (12.0, 36.0), (1.6, 1.0)
@@ -56,7 +57,7 @@ def draw(
     look = theme.choose(rng, template.themes)
     small = max(smallest, template.smallest * min(size) / 100)
     problem: SampleError | None = None
-    for crowd, scale in _TRIES:
+    for crowd, scale, shade in _TRIES:
         chosen = faces.choose(rng, setter, supply.language, families, template.display, template.body, small)
         builder = Builder(rng, size[0] / size[1], crowd, size)
         try:
@@ -64,7 +65,7 @@ def draw(
             if not blocks:
                 raise ManifestError(f"{template.file}: the page's node does not suit {size[0]}×{size[1]}")
             placed = Layout(chosen, size, smallest, scale).page(blocks[0])
-            return _drawn(template, placed, chosen, look, size, contrast, rng)
+            return _drawn(template, placed, chosen, look, size, contrast, shade, rng)
         except SampleError as error:
             problem = error
     raise SampleError(f"{template.name}: {problem.message}" if problem else template.name)
@@ -77,11 +78,12 @@ def _drawn(
     look: Theme,
     size: tuple[int, int],
     contrast: float,
+    shade: float,
     rng: np.random.Generator,
 ) -> Drawn:
     canvas = np.empty((size[1], size[0], 3), np.uint8)
     cv2.rectangle(canvas, (0, 0), size, look.colours["page"], cv2.FILLED)
-    brush = _Brush(canvas, look, min(size) / 100, chosen.mirrored, rng)
+    brush = _Brush(canvas, look, min(size) / 100, chosen.mirrored, shade, rng)
     for item in placed:
         brush.paint(item)
     texts = [item for item in placed if isinstance(item.block.node, Text)]
@@ -134,11 +136,14 @@ def _shown(canvas: np.ndarray, look: Theme) -> Colour:
 class _Brush:
     """Paints everything of a page but its words."""
 
-    def __init__(self, canvas: np.ndarray, look: Theme, unit: float, mirrored: bool, rng: np.random.Generator) -> None:
+    def __init__(
+        self, canvas: np.ndarray, look: Theme, unit: float, mirrored: bool, shade: float, rng: np.random.Generator
+    ) -> None:
         self.canvas = canvas
         self.look = look
         self.unit = unit
         self.mirrored = mirrored
+        self.shade = shade
         self.rng = rng
 
     def rect(self, rect: Rect) -> Rect:
@@ -196,15 +201,17 @@ class _Brush:
 
     def _shade(self, picture: np.ndarray, node: nodes.Picture, ground: str) -> None:
         height, width = picture.shape[:2]
-        veil = self.colour(node.shade_colour, ground)
+        veil, most = self.colour(node.shade_colour, ground), self.shade
         if node.shade == "all":
-            paint.darken(picture, (0, 0, width, height), veil, 0.6, 0.6)
+            paint.darken(picture, (0, 0, width, height), veil, most, most)
         elif node.shade == "bottom":
-            paint.darken(picture, (0, height * 0.25, width, height * 0.55), veil, 0, 0.6)
-            paint.darken(picture, (0, round(height * 0.55), width, height), veil, 0.6, 0.78)
+            middle = round(height * 0.55)
+            paint.darken(picture, (0, height * 0.25, width, middle), veil, 0, most)
+            paint.darken(picture, (0, middle, width, height), veil, most, min(1.0, most * 1.3))
         else:
-            paint.darken(picture, (0, 0, width, height * 0.45), veil, 0.78, 0.6)
-            paint.darken(picture, (0, round(height * 0.45), width, height * 0.75), veil, 0.6, 0)
+            middle = round(height * 0.45)
+            paint.darken(picture, (0, 0, width, middle), veil, min(1.0, most * 1.3), most)
+            paint.darken(picture, (0, middle, width, height * 0.75), veil, most, 0)
 
     def _rule(self, node: nodes.Rule, rect: Rect, ground: str) -> None:
         ink = self.colour(node.rule, ground)
