@@ -7,7 +7,7 @@ from typing import Any
 from fonts import catalog
 from fonts.catalog import Family
 from stages.synthesize.typeset import pango
-from stages.synthesize.typeset.glyphs import Font
+from stages.synthesize.typeset.glyphs import Font, shape
 from stages.synthesize.typeset.pango import SCALE, ffi
 
 REFERENCE = 48.0  # pixels an em: what every layout is made at; drawing scales it
@@ -22,6 +22,7 @@ class FontMap:
         self._map = pango.font_map(catalog.files_of(families))
         self._contexts: dict[tuple[str, bool], Any] = {}
         self._fonts: dict[int, Font] = {}
+        self._pitches: dict[tuple, float] = {}
 
     def layout(
         self,
@@ -55,6 +56,16 @@ class FontMap:
             lib.pango_attr_list_unref(found)
         lib.pango_layout_set_text(layout, encoded, len(encoded))
         return layout
+
+    def pitch(self, language: str, family: Family, weight: int, stretch: int, vertical: bool) -> float:
+        """From one baseline to the next, in pixels, as the font asks for: its gap between lines included."""
+        key = language, family, weight, stretch, vertical
+        if key not in self._pitches:
+            layout = self.layout("x\u2028x".encode(), language, family, weight, stretch, [], vertical)
+            self._lib.pango_layout_set_line_spacing(layout, 1.0)
+            first, second = shape(layout, self.font).baseline
+            self._pitches[key] = float(second - first)
+        return self._pitches[key]
 
     def font(self, pointer: Any) -> Font:
         """The Font of a PangoFont pointer."""

@@ -110,12 +110,14 @@ class Draft:
             shaped = self._shaped(self.layout, body)
         self.breaks = glyphs_of.breaks(shaped, self.layout, body, self._hyphen() if SOFT_HYPHEN in text else 0.0)
         self.line = self._extents(self.layout).height / SCALE
-        em = REFERENCE * max([a.size for a in self.accents], default=1.0)
-        self.spacing = style.leading * min(1, _TALLEST * em / self.line)
+        largest = max([a.size for a in self.accents], default=1.0)
+        natural = largest * fonts.pitch(language, style.family, style.weight, style.stretch, style.vertical)
+        self.spacing = style.leading * min(1, _TALLEST * largest * REFERENCE / natural)
         self.above = 0.0
         if any(a.ruby for a in self.accents):
-            self.spacing = max(self.spacing, _RUBY_PITCH * REFERENCE / self.line)
+            self.spacing = max(self.spacing, _RUBY_PITCH * REFERENCE / natural)
             self.above = 0.35 * REFERENCE
+        self.pitch = natural * self.spacing  # from one baseline to the next
         self.uprights = tuple(self._uprights()) if style.vertical else ()
         self._prepare(self.layout)
 
@@ -225,11 +227,6 @@ class Draft:
     def baselines(self, piece: Piece) -> np.ndarray:
         """Where the baselines of a piece's lines are below its top, (lines,)."""
         return glyphs_of.shape(piece.layout, self._fonts.font).baseline
-
-    @property
-    def pitch(self) -> float:
-        """From one baseline to the next."""
-        return self.line * self.spacing
 
     def count(self, width: float) -> int:
         """How many lines the paragraph will have at a width; 0 where it cannot be set so."""

@@ -18,7 +18,7 @@ from fonts.catalog import Family
 from stages.synthesize.typeset import Geometry, Page, Setting, Style, Typesetter
 from stages.synthesize.words import passages
 
-LANGUAGES = ("en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th")
+LANGUAGES = ("en", "el", "ru", "vi", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "fa", "he", "hi", "bn", "ta", "th")
 TEXTS = {
     "en": "All human beings are born free, equal in dignity; “fly” officially — it’s well-known.",
     "ru": "Все люди рождаются свободными и равными в своём достоинстве и правах.",
@@ -28,6 +28,12 @@ TEXTS = {
     "ko": "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다.",
     "ar": "يُولد جميع الناس أحراراً متساوين في الكرامة والحقوق، عام 1948 في باريس.",
     "hi": "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है । क्षत्रिय।",
+    "el": "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα.",
+    "vi": "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi.",
+    "fa": "تمام افراد بشر آزاد به دنیا می‌آیند و از لحاظ حیثیت و حقوق با هم برابرند.",
+    "he": "כל בני אדם נולדו בני חורין ושווים בערכם ובזכויותיהם, כולם חוננו בתבונה ובמצפון.",
+    "bn": "সমস্ত মানুষ স্বাধীনভাবে সমান মর্যাদা এবং অধিকার নিয়ে জন্মগ্রহণ করে।",
+    "ta": "மனிதப் பிறிவியினர் சகலரும் சுதந்திரமாகவே பிறக்கின்றனர்; அவர்கள் மதிப்பிலும், உரிமைகளிலும் சமமானவர்கள்.",
     "th": "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ ที่นี่",
 }
 
@@ -256,7 +262,8 @@ def lying(tmp_path: Path) -> Family:
     builder.setupOS2()
     builder.setupPost()
     builder.save(tmp_path / "lying.ttf")
-    return Family("Lying", "fontpkg-lora", (str(tmp_path / "lying.ttf"),), ("en",), (400,), "serif", "OFL-1.1")
+    digest = catalog.digest_of(tmp_path / "lying.ttf")
+    return Family("Lying", "serif", ("en",), (400,), "OFL-1.1", f"folder:{tmp_path}", ("lying.ttf",), (digest,))
 
 
 @pytest.mark.parametrize(("text", "code"), [("AAB", "U+0042"), ("CA", "U+0043"), ("AAD", "U+0044")])
