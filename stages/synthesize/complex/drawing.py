@@ -54,7 +54,7 @@ def draw(
     # Those whose type would be far larger than meant are for larger pictures.
     choices = [t for t in choices if t.smallest * min(size) / 100 * _ENLARGED >= smallest] or choices
     template = choices[int(rng.integers(len(choices)))]
-    look = theme.choose(rng, template.themes)
+    look = theme.choose(rng, template.themes, contrast)
     small = max(smallest, template.smallest * min(size) / 100)
     problem: SampleError | None = None
     for crowd, scale, shade in _TRIES:

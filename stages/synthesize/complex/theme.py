@@ -73,6 +73,7 @@ _MODES: dict[str, dict[str, tuple[float, float, str | float]]] = {
 }
 MODES = tuple(_MODES)
 ROLES = ("page", "surface", "ink", "muted", "line", "accent", "second", "on_accent", "soft", "white", "black")
+_PALE, _STEP = 0.7, 0.015  # accents lighter than that have black type on them; how they are moved until it can be read
 _CODE = re.compile("#[0-9a-fA-F]{6}")
 _TURNS = (-40, 35, 60, 120, 150, 180, 210)
 # Hues that a designer would start from; the yellow-greens between 105 and 140 rarely please.
@@ -115,8 +116,8 @@ def check(name: str) -> str:
     return name
 
 
-def choose(rng: np.random.Generator, modes: Sequence[str]) -> Theme:
-    """A theme of one of the modes."""
+def choose(rng: np.random.Generator, modes: Sequence[str], contrast: float = 4.5) -> Theme:
+    """A theme of one of the modes. White or black reaches a WCAG ratio of `contrast` on its accent, where one can."""
     mode = modes[int(rng.integers(len(modes)))]
     hues = _DEEP_HUES if mode == "brand" else _HUES
     hue = float(hues[int(rng.integers(len(hues)))] + rng.uniform(-6, 6))
@@ -129,10 +130,13 @@ def choose(rng: np.random.Generator, modes: Sequence[str]) -> Theme:
 
     colours = {role: made(*values) for role, values in _MODES[mode].items()}
     colours["white"], colours["black"] = (255, 255, 255), (16, 16, 18)
+    light, strong, angle = _MODES[mode]["accent"]
+    pale = light > _PALE
+    on = colours["on_accent"] = colours["black" if pale else "white"]
+    while palette.contrast(on, colours["accent"]) < contrast and 0.05 < light < 0.97:
+        light += _STEP if pale else -_STEP
+        colours["accent"] = made(light, strong, angle)
     colours["soft"] = mix(colours["page"], colours["accent"], 0.12)
-    on = max(("white", "black"), key=lambda c: palette.contrast(colours[c], colours["accent"]))
-    white_serves = palette.contrast(colours["white"], colours["accent"]) >= 4.5
-    colours["on_accent"] = colours["white" if white_serves else on]
     lightness, chroma = (0.72, 0.13) if mode in ("dark", "brand") else (0.6, 0.14)
     steps = np.array([0, 1, 2, 3, 4, 5]) * (360 / 6 if rng.random() < 0.4 else 32)
     series = (

@@ -40,6 +40,11 @@ def test_what_is_wrong_is_said_with_file_and_node(tmp_path: Path, page: str, mes
     assert str(path) in str(error.value)
 
 
+def test_a_style_of_type_that_no_family_has_is_refused(tmp_path: Path):
+    with pytest.raises(ManifestError, match="there is no style of type 'sans'; known: brush"):
+        read(template(tmp_path, "  column: [{text: '{word}'}]", "name: a test page\nbody: sans"))
+
+
 def test_the_known_placeholders_and_names_are_listed(tmp_path: Path):
     with pytest.raises(ManifestError, match=r"known: .*price.*passage.*named before: shop"):
         read(template(tmp_path, "  column: [{text: '{shop=company}'}, {text: '{shup}'}]"))

@@ -39,3 +39,10 @@ def test_legible_changes_a_colour_no_more_than_it_must():
 
 def test_every_name_of_the_palette_is_nearest_to_itself():
     assert {theme.name_of(colour) for colour in palette.COLOURS.values()} == set(palette.COLOURS)
+
+
+@pytest.mark.parametrize("mode", theme.MODES)
+def test_an_accent_is_moved_until_type_on_it_reaches_the_contrast(mode: str):
+    for seed in range(20):
+        colours = theme.choose(generator(seed), [mode], contrast=8).colours
+        assert palette.contrast(colours["on_accent"], colours["accent"]) >= 8
