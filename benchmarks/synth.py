@@ -37,7 +37,7 @@ from dataengine.errors import SampleError
 from dataengine.sample import generator
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import caption, complex, compositional, pure
+from stages.synthesize import captions, complex, compositional, pure
 from stages.synthesize.composition import Composition, Part
 from stages.synthesize.scene import Drawn
 from stages.synthesize.text_set import encode
@@ -107,7 +107,7 @@ ROOMS = {
     "complex/icons.py": "shapes",
     "complex/pictures.py": "shapes",
     "complex/": "templates",
-    "caption": "caption",
+    "captions": "captions",
     "text_set.py": "encoding",
 }
 
@@ -139,7 +139,7 @@ class Studio:
             began = time.perf_counter()
             try:
                 drawn = self._draw(rng, self._setter, Supply("udhr", self.language, rng), self._families)
-                caption.write(drawn.scene, rng)
+                captions.write(drawn.scene, rng)
             except SampleError:  # a character that the family lacks, or a text that does not fit
                 self.refused += index >= 0
                 continue

@@ -22,7 +22,7 @@ from dataengine.sample import Failure, Sample, generator, synthetic_id
 from dataengine.stage import GIB, Limits, Piece, Resources
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import caption, complex, compositional, pure, quality
+from stages.synthesize import captions, complex, compositional, pure, quality
 from stages.synthesize.composition import COMPOSITIONS
 from stages.synthesize.recipe import Look, Recipe
 from stages.synthesize.scene import Drawn
@@ -167,7 +167,7 @@ class TextSet:
             format=recipe.format,
             width=size[0],
             height=size[1],
-            caption=caption.write(drawn.scene, rng),
+            caption=captions.write(drawn.scene, rng, recipe.captions).caption,
             language=language,
             category=self.params.category,
             license=recipe.license,
