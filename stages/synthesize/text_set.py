@@ -50,7 +50,7 @@ class TextSet:
     """The source `text_set`. The run's seed has no say here: a set carries its own."""
 
     Params = Params
-    version = 5
+    version = 6
     resources = Resources(cpus=1, memory=GIB)
 
     def __init__(self, name: str, seed: int, params: Params) -> None:
@@ -89,6 +89,8 @@ class TextSet:
                 templates = self._templates(look)
                 for width, height in look.sizes:
                     complex.suiting(templates, width, height)
+        count = self.recipe.count if self.params.count is None else self.params.count
+        self.recipe.check_capacity(self.params.start + count)
         if self.recipe.photographs and not self._photographs:
             raise StageError(f"{self.recipe.photographs}: no pictures there", "put .jpg, .png or .webp files there")
 
@@ -147,11 +149,11 @@ class TextSet:
         rng = generator(recipe.name, recipe.seed, index)
         band = recipe.band(index)
         look = self._looks[band]
-        language = _one_of(rng, recipe.languages)
+        language, share = recipe.language(index)
         strategy = _one_of(rng, look.strategies)
         size = look.sizes[int(rng.integers(len(look.sizes)))]
         try:
-            drawn = self._draw(rng, look, strategy, language, size)
+            drawn = self._draw(rng, look, strategy, Supply(recipe.corpus, language, rng, share), size)
             found = quality.inspect(drawn)
             quality.refuse(found, recipe.contrast, look.smallest)
         except SampleError as error:
@@ -175,9 +177,11 @@ class TextSet:
             meta={**drawn.meta, **found.facts(), **meta},
         )
 
-    def _draw(self, rng: np.random.Generator, look: Look, strategy: str, language: str, size: tuple[int, int]) -> Drawn:
-        recipe, families = self.recipe, self._families[language]
-        supply = Supply(recipe.corpus, language, rng)
+    def _draw(
+        self, rng: np.random.Generator, look: Look, strategy: str, supply: Supply, size: tuple[int, int]
+    ) -> Drawn:
+        recipe, language = self.recipe, supply.language
+        families = self._families[language]
         if strategy == "pure":
             companion = None
             if recipe.mixed and rng.random() < recipe.mixed:

@@ -84,7 +84,7 @@ def test_a_sample_is_what_it_says(pages: list[Sample]):
 def test_captions_name_everything_and_quote_the_text(pages: list[Sample]):
     for sample in pages:
         caption = sample.caption.lower()
-        assert sample.meta["background"] in caption and sample.meta["layout"] in caption
+        assert sample.meta["background"] in caption
         assert sample.meta["ink"] in caption or sample.meta["accent"] in caption
         for paragraph in sample.text:
             if paragraph.script != "Hira" or sample.language != "ja":  # readings are not quoted
@@ -207,6 +207,29 @@ CURRICULUM = [
     {"until": 0.5, "compositions": ["a single word"], "sizes": [[320, 200]]},
     {"until": 1.0, "compositions": ["a book page"]},
 ]
+
+
+def test_languages_are_dealt_by_their_weights_and_shares_are_dense():
+    made = Recipe.model_validate(recipe(languages={"en": 3, "ar": 1, "ja": 1}, count=103))
+    for lap in (0, 1):
+        dealt = [made.language(index) for index in range(lap * 103, lap * 103 + 103)]
+        for language, expected in (("en", 62), ("ar", 21), ("ja", 20)):
+            ranks = sorted(share.rank for name, share in dealt if name == language)
+            assert abs(len(ranks) - expected) <= 1
+            assert ranks == list(range(lap * len(ranks), lap * len(ranks) + len(ranks)))
+
+
+def test_no_paragraph_stands_twice_in_a_set_while_the_corpus_lasts(tmp_path: Path):
+    sentences = [f"Sentence number {n} has about as many letters as the others have." for n in range(900)]
+    (tmp_path / "en.txt").write_text("\n\n".join(sentences), encoding="utf-8")
+    own = recipe(corpus=str(tmp_path), compositions=["a page of two paragraphs"], repeats=False, count=36)
+    found = _produce(TextSet("pages", 0, Params(set=own)))
+    contents = [p.content for s in found if isinstance(s, Sample) for p in s.text]
+    assert len(contents) > 60 and len(set(contents)) == len(contents)
+    firsts = [content.split(".")[0] for content in contents]
+    assert len(set(firsts)) == len(firsts)  # none even begins where another does
+    with pytest.raises(ManifestError, match="passages for 37 pictures in 'en', not for 60"):
+        list(TextSet("pages", 0, Params(set={**own, "count": 60})).plan(Limits()))
 
 
 def test_a_curriculum_goes_from_one_band_to_the_next():
