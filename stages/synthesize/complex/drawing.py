@@ -287,7 +287,7 @@ def _write(page: Page, item: Placed, spot: Rect, chosen: Faces, ink: Colour) -> 
     """Draw a text: the box that it was fitted to is laid so that the text stands in its own."""
     fitted = item.block.fitted
     x = spot[0] - (fitted.width - (spot[2] - spot[0])) / 2
-    y = spot[1] - fitted.copy.trimmed * fitted.setting.size / 2
+    y = spot[1] - (fitted.copy.trimmed / 2 + fitted.copy.low) * fitted.setting.size
     try:
         return chosen.setter.draw(page, fitted.setting, x, y, ink)
     except SampleError as error:

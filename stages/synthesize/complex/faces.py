@@ -11,9 +11,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fonts.catalog import Family
+from fonts.coverage import uncovered
 from stages.synthesize.complex.fitting import Copy
 from stages.synthesize.complex.nodes import Text
-from stages.synthesize.typeset import Style, Typesetter
+from stages.synthesize.typeset import Page, Style, Typesetter
 from stages.synthesize.typeset.fontmap import REFERENCE
 from stages.synthesize.typeset.paragraph import Draft
 
@@ -29,15 +30,17 @@ _PITCH = {
 }  # fmt: skip
 _LINE = 1.45  # em: a line takes no more room than this, whatever its font asks for
 _TALLEST = 1.65  # em: what typesetting takes for a font's line where that asks for more
+_LOWEST = 0.12  # em: a label is moved by no more than this to stand in the middle of its line
+_UPRIGHT = "H0٠०০"  # what stands on the baseline and is as high as most letters: the first that a family has
 _FINE = 26.0  # pixels: ideographs of smaller type need strokes of one width
 _LABELS = 1024  # drafts that are kept, of labels
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What a typesetter has met: the line heights of fonts, by family and weight, and the last labels."""
+    """What a typesetter has met: the metrics of fonts, by family and weight, and the last labels."""
 
-    heights: dict[tuple[str, int], float] = field(default_factory=dict)
+    metrics: dict[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
     labels: dict[tuple[str, str, Style], Draft] = field(default_factory=dict)
 
 
@@ -66,7 +69,7 @@ class Faces:
         family = self.display if node.type == "display" else self.body
         wanted = _WEIGHTS[node.weight]
         weight = min(family.weights, key=lambda w: abs(w - wanted))
-        own = self._height(family, weight, text)
+        own, low = self._metrics(family, weight, text)
         heading, running = _PITCH.get(self.language, (1.16, 1.42))
         pitch = (heading if node.type == "display" or node.lines <= 3 else running) * node.leading
         align = "center" if node.lines == 1 else node.align
@@ -82,19 +85,28 @@ class Faces:
                 labels.pop(next(iter(labels)))
             labels[key] = draft
         line = draft.line / REFERENCE
-        return Copy(text, draft, min(line, _LINE), draft.pitch / REFERENCE, line - min(line, _LINE))
+        first = min(line, _LINE)
+        return Copy(text, draft, first, draft.pitch / REFERENCE, line - first, low if node.lines == 1 else 0.0)
 
     def _cased(self, node: Text, text: str) -> str:
         if not node.caps or self.language not in _CASED:
             return text
         return (text.replace("i", "İ") if self.language == "tr" else text).upper()
 
-    def _height(self, family: Family, weight: int, text: str) -> float:
-        """Em that the font asks for a line."""
-        known = _KNOWN.setdefault(self.setter, _Known()).heights
+    def _metrics(self, family: Family, weight: int, text: str) -> tuple[float, float]:
+        """Em that the font asks for a line, and how far below the line's middle that of its letters is."""
+        known = _KNOWN.setdefault(self.setter, _Known()).metrics
         key = family.name, weight
         if key not in known:
-            known[key] = self.setter.draft(text, self.language, Style(family, weight)).line / REFERENCE
+            style = Style(family, weight)
+            line = self.setter.draft(text, self.language, style).line / REFERENCE
+            low, upright = 0.0, next((c for c in _UPRIGHT if not uncovered(family, c)), None)
+            if upright:
+                setting = self.setter.fit(upright, self.language, style, 200, 300, 80, 80)
+                page = Page(np.zeros((400, 300, 3), np.uint8))
+                ink = self.setter.draw(page, setting, 50, 50, (0, 0, 0)).lines.quads.reshape(-1, 2)[:, 1]
+                low = ((ink.min() + ink.max()) / 2 - 50 - setting.height / 2) / 80
+            known[key] = line, float(np.clip(low, -_LOWEST, _LOWEST))
         return known[key]
 
 

@@ -17,13 +17,15 @@ _SMALLER = 0.99  # what is shaped anew at the ends of its lines may take a hair 
 @dataclass(frozen=True)
 class Copy:
     """Words that are ready to be set. In em: `first` is how high their first line is, `pitch` from line to line,
-    `trimmed` the room above and below that the font asks for but does not get."""
+    `trimmed` the room above and below that the font asks for but does not get, `low` how far it is to be raised so that
+    a label's letters are in the middle of its line."""
 
     words: str
     draft: Draft
     first: float
     pitch: float
     trimmed: float
+    low: float
 
     def height(self, lines: int) -> float:
         return self.first + (lines - 1) * self.pitch
