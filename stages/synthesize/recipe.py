@@ -2,10 +2,10 @@
 
 from bisect import bisect_right
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from dataengine import config
 from dataengine.config import Config
@@ -17,6 +17,11 @@ from stages.synthesize.words.supply import Share, capacity
 Side = Annotated[int, Field(ge=64, le=4096)]
 Weight = Annotated[float, Field(gt=0)]
 Strategy = Literal["pure", "compositional", "complex"]
+
+
+def _lines(value: Any) -> Any:
+    """Several corpora are one name a line to whoever reads them."""
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 class Look(Config):
@@ -53,7 +58,7 @@ class Recipe(Look):
     count: int = Field(100, ge=0)
     languages: dict[str, Weight] = Field(min_length=1)  # with their weights
     mixed: float = Field(0, ge=0, le=1)  # how often a second language stands on a pure page
-    corpus: str = "udhr"  # or a folder of <language>.txt
+    corpus: Annotated[str, BeforeValidator(_lines)] = "udhr"  # a name, a folder, a table; or a list of them
     repeats: bool = True  # whether passages may begin where others do when the corpus is used up
     curriculum: list[Band] = []
     template_folder: Path | None = None  # a folder of one's own templates, *.yaml and *.pptx

@@ -6,7 +6,7 @@ index and is never replaced by another draw.
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ from dataengine.sample import Failure, Sample, generator, synthetic_id
 from dataengine.stage import GIB, Limits, Piece, Resources
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import captions, complex, compositional, pure, quality
+from stages.synthesize import captions, complex, compositional, pure, quality, versions
 from stages.synthesize.composition import COMPOSITIONS
 from stages.synthesize.recipe import Look, Recipe
 from stages.synthesize.scene import Drawn
@@ -137,6 +137,11 @@ class TextSet:
         families = [*self._families.values(), catalog.for_language("en")]
         return Typesetter(list(dict.fromkeys(family for some in families for family in some)))
 
+    def versions(self) -> Mapping[str, str]:
+        """What decides the pixels beside the recipe: libraries, codecs, and the fonts' digests."""
+        used = [family for families in self._families.values() for family in families]
+        return versions.versions(list(dict.fromkeys(used)))
+
     def produce(self, piece: Piece) -> Iterator[Sample | Failure]:
         start = piece.payload["start"]
         for index in range(start, start + piece.payload["count"]):
@@ -161,6 +166,8 @@ class TextSet:
         meta = {"strategy": strategy, "set": recipe.name, "seed": recipe.seed, "index": index, "corpus": recipe.corpus}
         if recipe.curriculum:
             meta["band"] = band
+        written = captions.write(drawn.scene, rng, recipe.captions)
+        meta |= {"short_caption": written.short, "long_caption": written.long}
         return Sample(
             sample_id=synthetic_id(recipe.name, recipe.seed, index),
             source=self.name,
@@ -169,7 +176,7 @@ class TextSet:
             format=recipe.format,
             width=size[0],
             height=size[1],
-            caption=captions.write(drawn.scene, rng, recipe.captions).caption,
+            caption=written.caption,
             language=language,
             category=self.params.category,
             license=recipe.license,

@@ -21,7 +21,7 @@ def test_what_has_no_ideographs_has_no_readings():
 def test_a_reading_is_in_hiragana_and_lies_within_the_text():
     text = "お父さんは取り扱い説明書を読み、東京へ行った。"
     found = readings(text)
-    assert all("ァ" > c for _, _, reading in found for c in reading)
+    assert all(c < "ァ" for _, _, reading in found for c in reading)
     assert [end for _, end, _ in found] == sorted(end for _, end, _ in found)
     assert all(0 <= start < end <= len(text) for start, end, _ in found)
     assert ("読", "よ") in read(text)

