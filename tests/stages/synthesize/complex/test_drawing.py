@@ -13,7 +13,7 @@ from stages.synthesize.scene import Drawn
 from stages.synthesize.typeset import Typesetter
 from stages.synthesize.words.supply import Supply
 
-LANGUAGES = ("en", "zh-Hans", "ar", "hi")
+LANGUAGES = ("en", "zh-Hans", "ja", "ar", "hi")
 SIZES = ((1024, 1024), (1280, 720), (640, 960))
 BUILT_IN = templates(None)
 
