@@ -32,6 +32,7 @@ _DIGITS = {
     for language, digits in {"ar": "٠١٢٣٤٥٦٧٨٩", "bn": "০১২৩৪৫৬৭৮৯", "fa": "۰۱۲۳۴۵۶۷۸۹", "hi": "०१२३४५६७८९"}.items()
 }
 _BETWEEN = re.compile(r"\w(?=\s)|[\u3400-\u9fff](?=[\u3040-\u30ff，、。])")  # where a word ends
+_STRETCHED = 0.3  # of pages are set in another width than the usual, where the family has any
 _RUBY = 0.3  # of Japanese pages have readings
 
 
@@ -87,6 +88,8 @@ def brief(
     body = families[int(rng.integers(len(families)))]
     heading = families[int(rng.integers(len(families)))] if rng.random() < 0.4 else body
     weight = _weight(body, int(rng.choice([300, 400, 400, 400, 500])))
+    widths = [family.widths[int(rng.integers(len(family.widths)))] for family in (body, heading)]
+    stretches = dict(zip((body, heading), widths if rng.random() < _STRETCHED else (100, 100), strict=True))
     colours = palette.choose(rng, least_contrast)
     fields = list(backgrounds.FIELDS)
     field = None if colours.flat else fields[int(rng.integers(len(fields)))]
@@ -105,6 +108,7 @@ def brief(
             words, family = companion.supply, guest
         content = clean(_words(rng, part, words, taken))
         chosen = _style(part, family, weight, words.language, composition.vertical, bullet, number)
+        chosen = replace(chosen, stretch=stretches.get(family, 100))
         marked: tuple[Accent, ...] = ()
         if companion and not in_turn and part.unit == "passage" and not part.marker:
             content, marked = _with_guest(rng, content, clean(companion.supply.word()), guest)

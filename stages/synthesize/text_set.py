@@ -69,7 +69,7 @@ class TextSet:
         assets = self._assets()
         for start in range(self.params.start, stop, step):
             inputs = min(step, stop - start)
-            yield Piece({"start": start, "count": inputs} | ({"assets": assets} if assets else {}), inputs)
+            yield Piece({"start": start, "count": inputs, "assets": assets}, inputs)
 
     def _check(self) -> None:
         """Miss now, and not on every actor, what is missing."""
@@ -95,13 +95,15 @@ class TextSet:
             raise StageError(f"{self.recipe.photographs}: no pictures there", "put .jpg, .png or .webp files there")
 
     def _assets(self) -> str:
-        """A digest of the files that a set draws from, beside what its recipe says; empty when there are none."""
+        """A digest of everything that pictures are drawn from beside what the recipe says: the catalogue's families,
+        and the files of the user's own that it names."""
         recipe, state = self.recipe, hashlib.blake2b(digest_size=16)
+        state.update(repr(list(self._families.items())).encode())
         folders = [f for f in (recipe.photographs, recipe.textures, recipe.template_folder) if f]
-        for folder in folders:
-            for path in sorted(p for p in folder.iterdir() if p.is_file()):
-                state.update(path.name.encode("utf-8", "replace") + b"\0" + path.read_bytes())
-        return state.hexdigest() if folders else ""
+        files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
+        for path in (*files, *corpus.files(recipe.corpus)):
+            state.update(path.name.encode("utf-8", "replace") + b"\0" + path.read_bytes())
+        return state.hexdigest()
 
     @cached_property
     def _photographs(self) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ several of them, one a line. The built-in ones are fetched once:
 
 import sys
 from functools import cache
+from pathlib import Path
 
 from dataengine.errors import StageError
 from stages.synthesize.words import handbook, own, udhr
@@ -20,6 +21,11 @@ def languages(corpus: str) -> list[str]:
     """The languages that a corpus has text in."""
     found = (BUILT_IN[one][0] if one in BUILT_IN else own.languages(one) for one in corpus.splitlines())
     return sorted({language for some in found for language in some})
+
+
+def files(corpus: str) -> list[Path]:
+    """The files of a user's own corpora, in order; those of built-in ones never change."""
+    return [path for one in corpus.splitlines() if one not in BUILT_IN for path in own.files(one)]
 
 
 @cache

@@ -24,6 +24,15 @@ def languages(corpus: str) -> list[str]:
     return [row[0] for row in _read(corpus, f'select distinct "{language}"::varchar from {_quoted(path)} order by 1')]
 
 
+def files(corpus: str) -> list[Path]:
+    """The files that a corpus is read from, in order."""
+    if is_table(corpus):
+        return [
+            Path(row[0]) for row in _read(corpus, f"select file from glob({_quoted(_columns(corpus)[0])}) order by 1")
+        ]
+    return sorted(Path(corpus).glob("*.txt"))
+
+
 def load(corpus: str, language: str) -> Text:
     """The paragraphs of a corpus in a language; those in another are left out. Raises StageError when there is none."""
     found = _table(corpus, language) if is_table(corpus) else _file(Path(corpus), language)

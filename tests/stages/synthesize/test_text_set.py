@@ -232,6 +232,17 @@ def test_no_paragraph_stands_twice_in_a_set_while_the_corpus_lasts(tmp_path: Pat
         list(TextSet("pages", 0, Params(set={**own, "count": 60})).plan(Limits()))
 
 
+def test_a_corpus_that_has_changed_is_drawn_again(tmp_path: Path):
+    path = tmp_path / "en.txt"
+    path.write_text("All are free.", encoding="utf-8")
+    source = TextSet("pages", 0, Params(set=recipe(corpus=str(tmp_path)), count=2))
+    (before,) = source.plan(Limits())
+    assert [before] == list(source.plan(Limits()))
+    path.write_text("All are equal.", encoding="utf-8")
+    (after,) = source.plan(Limits())
+    assert before.payload != after.payload
+
+
 def test_a_curriculum_goes_from_one_band_to_the_next():
     found = _produce(TextSet("pages", 0, Params(set=recipe(curriculum=CURRICULUM, count=16))))
     assert [s.meta["band"] for s in found] == [0] * 4 + [1] * 4 + [2] * 8

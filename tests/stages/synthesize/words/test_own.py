@@ -85,3 +85,11 @@ def test_several_corpora_are_read_one_after_the_other(tmp_path: Path):
     assert corpus.load(both, "de") == corpus.load("udhr", "de")
     with pytest.raises(StageError, match="has 'xx'"):
         corpus.load(both, "xx")
+
+
+def test_the_files_of_ones_own_corpora_are_known(tmp_path: Path, rows: list[dict]):
+    for name in ("b.parquet", "a.parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    (tmp_path / "en.txt").write_text(EN[0], encoding="utf-8")
+    names = [path.name for path in corpus.files(f"udhr\n{tmp_path}/*.parquet#text,language\n{tmp_path}")]
+    assert names == ["a.parquet", "b.parquet", "en.txt"]
