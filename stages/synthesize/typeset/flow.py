@@ -108,7 +108,8 @@ def flow(
         widths = [across[0] * REFERENCE / (size * block.size) for block in blocks]
         even = all(d.even(w) for d, w in zip(drafts, widths, strict=True) if d.style.align == "justify")
         set_lines = [d.set(w, even) for d, w in zip(drafts, widths, strict=True)]
-        if runs is not None and all(set_lines):
+        foretold = all(found and found.count <= count for found, count in zip(set_lines, lines, strict=True))
+        if runs is not None and foretold:
             if balance:
                 runs = _balanced(blocks, drafts, lines, down, size) or runs
             settings = tuple(

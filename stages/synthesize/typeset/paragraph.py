@@ -11,6 +11,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+import regex
 
 from dataengine.errors import SampleError
 from fonts.catalog import Family
@@ -41,7 +42,7 @@ _WHOLE = {
 }
 _ALIGN = {"start": 0, "center": 1, "end": 2, "justify": 0}
 _UPRIGHT = re.compile("(?<![0-9A-Za-z.,])(?:[0-9]{1,2}|[!?]{2})(?![0-9A-Za-z.,])")
-_CAP = re.compile(r"[^\w\s]*\w[\u0300-\u036f]*")
+_CAP = regex.compile(r"[^\p{L}\p{N}\s]*\p{L}\p{M}*")  # a letter with its marks, and the quotation mark before it
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ class Upright:
 
 @dataclass(frozen=True)
 class Lines:
-    """A paragraph broken into lines: its pieces, the width and height that they take, and how wide the last line is,
-    in em, infinite where it is the only one."""
+    """A paragraph broken into lines: its pieces, the width and height that they take, how many lines they are, and how
+    wide the last one is, in em, infinite where it is the only one."""
 
     pieces: tuple[Piece, ...]
     width: float
     height: float
+    count: int
     last_line: float
 
 
@@ -281,7 +283,7 @@ class Draft:
         return self.breaks.loosest(width - self._hang, self._indents) <= _LOOSEST * REFERENCE
 
     def set(self, width: float, justify: bool = True) -> Lines | None:
-        """The paragraph at a width; None where a line reaches over it, or there are more lines than foretold. A style
+        """The paragraph at a width; None where a line reaches over it. There may be a line more than foretold. A style
         that asks for justified lines gets them with `justify`, and where they come out even."""
         style = self.style
         room = width - self._hang
@@ -291,7 +293,7 @@ class Draft:
         if style.drop:
             return self._set_with_cap(width, last)
         taken = self._take(self.layout, room)
-        if taken is None or taken[2] > self.count(width):
+        if taken is None:
             return None
         x = 0.0 if self.rtl else self._hang
         pieces = [Piece(self.layout, self.body, x, self.above)]
@@ -302,7 +304,7 @@ class Draft:
             at = width - self._hang + gap if self.rtl else self._hang - gap - wide
             down = self._baseline(self.layout) - self._baseline(head)
             pieces.insert(0, Piece(head, 0, at, self.above + down))
-        return Lines(tuple(pieces), taken[0] + self._hang, self.above + taken[1], last)
+        return Lines(tuple(pieces), taken[0] + self._hang, self.above + taken[1], taken[2], last)
 
     def _set_with_cap(self, width: float, last: float) -> Lines | None:
         """The lines beside the drop cap, and those below it from where they end."""
@@ -315,7 +317,7 @@ class Draft:
         self._prepare(below)
         self._lib.pango_layout_set_justify(below, self._lib.pango_layout_get_justify(self.layout))
         taken = self._take(below, width)
-        if taken is None or taken[2] + drop > self.count(width):
+        if taken is None:
             return None
         baseline = self._baseline(self.layout) + (drop - 1) * self.pitch
         cap = self._head_layout()
@@ -326,7 +328,7 @@ class Draft:
             Piece(self.layout, self.body, x, 0.0, line=1, lines=(0, drop)),
             Piece(below, rest, 0.0, drop * self.pitch, line=drop + 1),
         )
-        return Lines(pieces, width, drop * self.pitch + taken[1], last)
+        return Lines(pieces, width, drop * self.pitch + taken[1], drop + taken[2], last)
 
     def _take(self, layout: Any, width: float) -> tuple[float, float, int] | None:
         """Lay out at a width: what it takes across and down, and its lines; None where one reaches over the width."""
