@@ -7,7 +7,7 @@ the page is thrown away whole, with its reason.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count, pairwise
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from stages.synthesize import accents, annotation, backgrounds, palette
 from stages.synthesize.composition import RIGHT_TO_LEFT, Composition, Part
 from stages.synthesize.scene import Drawn, Said, Scene
 from stages.synthesize.typeset import Accent, Block, Frame, Page, Setting, Story, Style, Typesetter, clean, flow
+from stages.synthesize.typeset.fallback import lacking
 from stages.synthesize.words.supply import Supply
 
 _TRIES = 8  # until a text differs from those that stand on the page already
@@ -85,47 +86,102 @@ def brief(
     Raises SampleError for a text that nobody could read or spell.
     """
     composition = compositions[int(rng.integers(len(compositions)))]
-    body = families[int(rng.integers(len(families)))]
-    heading = families[int(rng.integers(len(families)))] if rng.random() < 0.4 else body
-    weight = _weight(body, int(rng.choice([300, 400, 400, 400, 500])))
-    widths = [family.widths[int(rng.integers(len(family.widths)))] for family in (body, heading)]
-    stretches = dict(zip((body, heading), widths if rng.random() < _STRETCHED else (100, 100), strict=True))
+    in_turn = companion is not None and not composition.vertical and rng.random() < 0.5
+    written = _write(rng, composition, supply, companion if in_turn else None)
+    content = "".join(w.content for w in written if not w.foreign)
+    able = [family for family in families if not lacking(content, family)] or families
+    face = _Face.draw(rng, able, companion)
     colours = palette.choose(rng, least_contrast)
     fields = list(backgrounds.FIELDS)
     field = None if colours.flat else fields[int(rng.integers(len(fields)))]
-    bullets = [b for b in _BULLETS if not uncovered(body, b)]
-    bullet = bullets[int(rng.integers(len(bullets)))]
     with_ruby = supply.language == "ja" and composition.columns == 1 and rng.random() < _RUBY
-    taken: list[str] = []
 
-    guest = companion and companion.families[int(rng.integers(len(companion.families)))]
-    in_turn = companion is not None and not composition.vertical and rng.random() < 0.5
-    order = count()
-
-    def text(part: Part, number: int) -> Text:
-        words, family = supply, heading if part.bold else body
-        if companion and in_turn and next(order) % 2:
-            words, family = companion.supply, guest
-        content = clean(_words(rng, part, words, taken))
-        chosen = _style(part, family, weight, words.language, composition.vertical, bullet, number)
-        chosen = replace(chosen, stretch=stretches.get(family, 100))
+    def text(own: _Words) -> Text:
+        part, content, language = own.part, own.content, own.language
+        family = face.guest if own.foreign and face.guest else face.heading if part.bold else face.body
+        style = face.style(part, family, language, composition.vertical, own.number)
         marked: tuple[Accent, ...] = ()
         if companion and not in_turn and part.unit == "passage" and not part.marker:
-            content, marked = _with_guest(rng, content, clean(companion.supply.word()), guest)
-            return Text(part, content, words.language, chosen, marked)
-        if part.accents:
-            marked = accents.choose(
-                rng, content, words.language, family, chosen.weight, colours, part.accents, least_contrast
-            )
-        elif with_ruby and part.unit == "passage" and words.language == "ja":
+            content, marked = _with_guest(rng, content, clean(companion.supply.word()), face.guest or family)
+        elif part.accents:
+            marked = accents.choose(rng, content, language, family, style.weight, colours, part.accents, least_contrast)
+        elif with_ruby and part.unit == "passage" and language == "ja":
             marked = accents.ruby(content)
-        return Text(part, content, words.language, chosen, marked)
+        return Text(part, content, language, style, marked)
 
-    def texts(parts: Sequence[Part]) -> tuple[Text, ...]:
-        many = ((part, int(rng.integers(part.count[0], part.count[1] + 1))) for part in parts)
-        return tuple(text(part, number) for part, most in many for number in range(1, most + 1))
+    texts = [text(own) for own in written]
+    head, story = (tuple(t for t in texts if t.part in parts) for parts in (composition.head, composition.story))
+    return Brief(supply.language, *size, composition, colours, field, head, story)
 
-    return Brief(supply.language, *size, composition, colours, field, texts(composition.head), texts(composition.story))
+
+@dataclass(frozen=True)
+class _Words:
+    """What a part says, its number where there are several, and whether it is in the companion's language."""
+
+    part: Part
+    number: int
+    content: str
+    language: str
+    foreign: bool
+
+
+def _write(
+    rng: np.random.Generator, composition: Composition, supply: Supply, companion: Companion | None
+) -> list[_Words]:
+    """The words of a page, in order; with a companion every second paragraph is in its language."""
+    found: list[_Words] = []
+    taken: list[str] = []
+    for part in (*composition.head, *composition.story):
+        for number in range(1, int(rng.integers(part.count[0], part.count[1] + 1)) + 1):
+            foreign = companion is not None and len(found) % 2 == 1
+            source = companion.supply if companion and foreign else supply
+            content = clean(_words(rng, part, source, taken))
+            found.append(_Words(part, number, content, source.language, foreign))
+    return found
+
+
+@dataclass(frozen=True)
+class _Face:
+    """The type of a page: families of body, headings and foreign words, weight, widths, and the bullet of its lists."""
+
+    body: Family
+    heading: Family
+    guest: Family | None
+    weight: int
+    widths: tuple[int, int]
+    bullet: str
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, families: Sequence[Family], companion: Companion | None) -> "_Face":
+        body = families[int(rng.integers(len(families)))]
+        heading = families[int(rng.integers(len(families)))] if rng.random() < 0.4 else body
+        widths = tuple(family.widths[int(rng.integers(len(family.widths)))] for family in (body, heading))
+        bullets = [b for b in _BULLETS if not uncovered(body, b)]
+        return cls(
+            body,
+            heading,
+            companion and companion.families[int(rng.integers(len(companion.families)))],
+            _weight(body, int(rng.choice([300, 400, 400, 400, 500]))),
+            widths if rng.random() < _STRETCHED else (100, 100),
+            bullets[int(rng.integers(len(bullets)))],
+        )
+
+    def style(self, part: Part, family: Family, language: str, vertical: bool, number: int) -> Style:
+        marker = {"bullet": self.bullet, "number": f"{number}.".translate(_DIGITS.get(language, {})), None: ""}
+        width = {self.body: self.widths[0], self.heading: self.widths[1]}.get(family, 100)
+        return Style(
+            family,
+            max(w for w in family.weights if w <= 700) if part.bold else _weight(family, self.weight),
+            part.align,
+            part.leading,
+            stretch=width,
+            indent=part.indent,
+            hang=_HANG[part.marker] if part.marker else 0.0,
+            marker=marker[part.marker],
+            drop=part.drop,
+            hyphenate=part.align == "justify",
+            vertical=vertical,
+        )
 
 
 def _words(rng: np.random.Generator, part: Part, supply: Supply, taken: list[str]) -> str:
@@ -161,22 +217,6 @@ def _with_guest(rng: np.random.Generator, content: str, word: str, family: Famil
 
 def _weight(family: Family, wanted: int) -> int:
     return min(family.weights, key=lambda weight: (abs(weight - wanted), weight))
-
-
-def _style(part: Part, family: Family, weight: int, language: str, vertical: bool, bullet: str, number: int) -> Style:
-    marker = {"bullet": bullet, "number": f"{number}.".translate(_DIGITS.get(language, {})), None: ""}[part.marker]
-    return Style(
-        family,
-        max(w for w in family.weights if w <= 700) if part.bold else _weight(family, weight),
-        part.align,
-        part.leading,
-        indent=part.indent,
-        hang=_HANG[part.marker] if part.marker else 0.0,
-        marker=marker,
-        drop=part.drop,
-        hyphenate=part.align == "justify",
-        vertical=vertical,
-    )
 
 
 def draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random.Generator) -> Drawn:

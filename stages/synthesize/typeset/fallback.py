@@ -19,6 +19,12 @@ def main_script(text: str) -> str:
     return max(dict.fromkeys(letters), key=letters.count)
 
 
+def lacking(text: str, family: Family) -> list[str]:
+    """The characters of a text's own script that a family cannot write: those that no other lends it."""
+    main = main_script(text)
+    return [c for c in uncovered(family, text) if script(c) == main]
+
+
 def borrowed(text: str, family: Family, others: Sequence[Family]) -> tuple[Accent, ...]:
     """Accents that set the stretches which `family` cannot write in the first of `others` that can. What none can
     write is left as it is."""
