@@ -163,8 +163,8 @@ def place(
         line, pitch = (draft.above + draft.line) * scale, draft.pitch * scale
         found: list[Run] = []
         begin = 0
-        if offset:
-            offset += block.before * size
+        if offset:  # its first line is as far from the line above as its own lines are from each other
+            offset += block.before * size + max(0.0, draft.pitch - draft.line) * scale
         following = _first_lines(blocks, drafts, lines, number + 1, size) if block.keep else 0.0
         while begin < count:
             if frame == len(down):
@@ -205,7 +205,8 @@ def _first_lines(
         return 0.0
     scale = size * blocks[number].size / REFERENCE
     count = lines[number] if lines[number] < 2 * _TOGETHER else _TOGETHER
-    return blocks[number].before * size + drafts[number].height(count) * scale
+    draft = drafts[number]
+    return blocks[number].before * size + (draft.height(count) + max(0.0, draft.pitch - draft.line)) * scale
 
 
 def _setting(

@@ -269,6 +269,13 @@ def ink(shaped: Shaped) -> tuple[np.ndarray, np.ndarray]:
     return boxes, (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
 
 
+def ink_height(shaped: Shaped) -> float:
+    """From the highest to the lowest ink of an unbroken line, in pixels."""
+    boxes, inked = ink(shaped)
+    y = shaped.glyphs["y"][inked] / SCALE
+    return float((boxes[inked, 3] + y).max() - (boxes[inked, 1] + y).min()) if inked.any() else 0.0
+
+
 def shape(layout: Any, font_of: Callable[[Any], Font]) -> Shaped:
     """Walk the runs once and copy out their arrays: Japanese has a run for every change of script."""
     lib = pango.libraries()

@@ -26,6 +26,8 @@ from stages.synthesize.typeset.style import Accent, Style
 
 _LOOSEST = 0.55  # em: a paragraph that would need wider gaps to be justified is set ragged
 _TALLEST = 1.65  # em: some fonts ask for far more room between lines than their script needs
+_LOWEST = {"ja": 1.3, "zh-Hans": 1.3, "zh-Hant": 1.3}  # em: some fonts' ideographs would touch those of the next line
+_CLEAR = 0.9  # of what the ink of all characters takes in height: marks above and below hardly ever meet
 _RUBY = 0.5  # em: the size of ruby
 _RUBY_PITCH = 1.75  # em: lines that have ruby between them are at least so far apart
 _CAP_GAP = 0.06  # em of the drop cap between it and the text
@@ -114,7 +116,9 @@ class Draft:
         self.line = self._extents(self.layout).height / SCALE
         largest = max([a.size for a in self.accents], default=1.0)
         natural = largest * fonts.pitch(language, style.family, style.weight, style.stretch, style.vertical)
-        self.spacing = style.leading * min(1, _TALLEST * largest * REFERENCE / natural)
+        em = largest * REFERENCE
+        wanted = style.leading * min(max(natural, _LOWEST.get(language, 0.0) * em), _TALLEST * em)
+        self.spacing = max(wanted, _CLEAR * glyphs_of.ink_height(shaped)) / natural
         self.above = 0.0
         if any(a.ruby for a in self.accents):
             self.spacing = max(self.spacing, _RUBY_PITCH * REFERENCE / natural)
