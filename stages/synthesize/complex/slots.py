@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 from dataengine.config import suggest
 from dataengine.errors import SampleError
+from stages.synthesize.words import fill
 from stages.synthesize.words.supply import Supply
 
-FILLED = (
-    "title", "sentence", "word", "button", "menu", "label", "name", "company", "job", "street", "city", "phone",
-    "email", "url", "date", "time", "price", "number", "percent", "product", "dish",
-)  # fmt: skip
+FILLED = ("title", "sentence", "word", *sorted(fill.KINDS))
 OWN = ("heading", "passage", "count", "n")
 KINDS = (*FILLED, *OWN)
 _LENGTHS = {"title": 40, "sentence": 90, "word": 14, "button": 16, "menu": 14, "label": 18, "product": 28, "dish": 30}

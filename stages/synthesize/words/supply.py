@@ -6,6 +6,7 @@ from itertools import count
 import numpy as np
 import regex
 
+from stages.synthesize.words import fill as fillers
 from stages.synthesize.words import passages
 from stages.synthesize.words.permutation import permuted
 
@@ -85,8 +86,15 @@ class Supply:
         return found[int(self.rng.integers(len(found)))]
 
     def fill(self, kind: str, longest: int = 40) -> str:
-        """What fills a template's slot of a kind, such as a name, a price or a button."""
-        return self.heading(longest)
+        """What fills a template's slot of a kind, such as a name, a price or a button; at most `longest` characters."""
+        match kind:
+            case "title":
+                return self.heading(longest)
+            case "sentence":
+                return self.passage(min(20, longest), longest)
+            case "word":
+                return self.word()
+        return fillers.fill(kind, self.language, longest, self.rng)
 
     def _anywhere(self) -> str:
         return passages.passage(self.corpus, self.language, 20, 60, self.rng)
