@@ -75,6 +75,18 @@ def texts(db: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int, int, int, 
     ).fetchall()
 
 
+def asked(db: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int, float, int]]:
+    """(set, characters, fewest, mean and most pictures that show one) of the rare characters that text sets ask for."""
+    return db.execute(
+        """with dealt as (
+                select meta->>'$.set' as name, unnest(string_split(meta->>'$.asked', '')) as character from samples
+                where meta->>'$.asked' is not null
+            ), shown as (select name, character, count(*) as pictures from dealt group by all)
+            select name, count(*), min(pictures), avg(pictures), max(pictures) from shown group by name order by name
+        """
+    ).fetchall()
+
+
 def show(run: Run, console: Console) -> None:
     """Print everything."""
     db = catalog.connect(run)
@@ -121,6 +133,12 @@ def show(run: Run, console: Console) -> None:
         "text in the pictures",
         ["language", "pictures", "paragraphs", "characters", "different", "only once"],
         texts(db),
+    )
+    _print(
+        console,
+        "characters asked for",
+        ["set", "characters", "fewest pictures", "mean", "most"],
+        [(name, n, fewest, f"{mean:.1f}", most) for name, n, fewest, mean, most in asked(db)],
     )
     _print(
         console,

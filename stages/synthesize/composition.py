@@ -54,6 +54,11 @@ class Composition:
     rule: bool = False  # fine lines between the paragraphs of the head and the story, and between columns
     vertical: bool = False
 
+    @property
+    def passages(self) -> bool:
+        """Whether it has running text."""
+        return any(part.unit == "passage" for part in (*self.head, *self.story))
+
     def suits(self, language: str) -> bool:
         """Whether a language can be set so."""
         if self.vertical:

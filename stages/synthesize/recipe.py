@@ -50,6 +50,14 @@ class Band(Look):
     until: float = Field(gt=0, le=1)
 
 
+class Coverage(Config):
+    """Rare characters that a set has to show: each of a list (`general-standard`, its tiers `-1` to `-3`, or a file) in
+    at least so many pictures."""
+
+    characters: str
+    at_least: int = Field(3, ge=1)
+
+
 class Recipe(Look):
     """A text set. Picture `i` depends on what stands here and on `i`, and on nothing else."""
 
@@ -59,6 +67,7 @@ class Recipe(Look):
     languages: dict[str, Weight] = Field(min_length=1)  # with their weights
     mixed: float = Field(0, ge=0, le=1)  # how often a second language stands on a pure page
     corpus: Annotated[str, BeforeValidator(_lines)] = "udhr"  # a name, a folder, a table; or a list of them
+    coverage: Coverage | None = None
     repeats: bool = True  # whether passages may begin where others do when the corpus is used up
     curriculum: list[Band] = []
     template_folder: Path | None = None  # a folder of one's own templates, *.yaml and *.pptx
@@ -75,6 +84,12 @@ class Recipe(Look):
         ends = [band.until for band in self.curriculum]
         if ends and (ends != sorted(set(ends)) or ends[-1] != 1):
             raise ValueError("curriculum: each band's `until` must be above the one before, and the last one 1")
+        if self.coverage and (set(self.strategies) != {"pure"} or self.curriculum):
+            raise ValueError("coverage: it goes with pure rendering alone, and without a curriculum")
+        if self.coverage and self.count < self.coverage.at_least:
+            raise ValueError(
+                f"coverage: {self.count} pictures cannot show each character {self.coverage.at_least} times"
+            )
         if self.mixed and len(self.languages) < 2:
             raise ValueError("mixed: it needs two languages")
         return self

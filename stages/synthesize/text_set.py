@@ -27,7 +27,8 @@ from stages.synthesize.composition import COMPOSITIONS
 from stages.synthesize.recipe import Look, Recipe
 from stages.synthesize.scene import Drawn
 from stages.synthesize.typeset import Typesetter
-from stages.synthesize.words import corpus
+from stages.synthesize.words import corpus, longtail
+from stages.synthesize.words.longtail import Deal
 from stages.synthesize.words.supply import Supply
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -73,6 +74,7 @@ class TextSet:
 
     def _check(self) -> None:
         """Miss now, and not on every actor, what is missing."""
+        _ = self._deal
         for language in self._languages:
             corpus.load(self.recipe.corpus, language)
             for family in catalog.for_language(language):
@@ -115,7 +117,16 @@ class TextSet:
         return tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES))
 
     def _compositions(self, look: Look, language: str) -> list[pure.Composition]:
-        return [c for c in COMPOSITIONS if (not look.compositions or c.name in look.compositions) and c.suits(language)]
+        named = [c for c in COMPOSITIONS if not look.compositions or c.name in look.compositions]
+        return [c for c in named if c.suits(language) and (c.passages or not self.recipe.coverage)]
+
+    @cached_property
+    def _deal(self) -> Deal | None:
+        asked, recipe = self.recipe.coverage, self.recipe
+        if asked is None:
+            return None
+        wanted = longtail.characters(asked.characters)
+        return Deal(wanted, asked.at_least, recipe.count, f"{recipe.name}/{recipe.seed}")
 
     def _templates(self, look: Look) -> tuple[complex.Template, ...]:
         known = self._all_templates
@@ -157,10 +168,11 @@ class TextSet:
         band = recipe.band(index)
         look = self._looks[band]
         language, share = recipe.language(index)
+        dealt = self._deal.of(index) if self._deal else ()
         strategy = _one_of(rng, look.strategies)
         size = look.sizes[int(rng.integers(len(look.sizes)))]
         try:
-            drawn = self._draw(rng, look, strategy, Supply(recipe.corpus, language, rng, share), size)
+            drawn = self._draw(rng, look, strategy, Supply(recipe.corpus, language, rng, share, dealt), size)
             found = quality.inspect(drawn)
             quality.refuse(found, recipe.contrast, look.smallest)
         except SampleError as error:
@@ -168,6 +180,8 @@ class TextSet:
         meta = {"strategy": strategy, "set": recipe.name, "seed": recipe.seed, "index": index, "corpus": recipe.corpus}
         if recipe.curriculum:
             meta["band"] = band
+        if dealt:
+            meta["asked"] = "".join(dealt)
         written = captions.write(drawn.scene, rng, recipe.captions)
         meta |= {"short_caption": written.short, "long_caption": written.long}
         return Sample(

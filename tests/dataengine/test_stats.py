@@ -29,3 +29,14 @@ def test_characters_of_the_text_in_pictures_are_counted_by_language(make_run):
 
 def test_a_run_without_text_has_no_such_rows(make_run):
     assert stats.texts(catalog.connect(make_run([{}, {}]))) == []
+
+
+def test_pictures_of_each_character_that_was_asked_for_are_counted(make_run):
+    run = make_run(
+        [
+            {"meta": {"set": "rare", "asked": "龘靐"}},
+            {"meta": {"set": "rare", "asked": "龘"}},
+            {"meta": {"set": "plain"}},
+        ]
+    )
+    assert stats.asked(catalog.connect(run)) == [("rare", 2, 1, 1.5, 2)]

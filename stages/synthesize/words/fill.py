@@ -119,9 +119,8 @@ def _pool(kind: str, language: str) -> tuple[tuple[str, ...], str]:
     if kind not in KINDS:
         raise StageError(f"unknown kind of text {kind!r}{suggest(kind, sorted(KINDS))}", f"Use one of {_known(KINDS)}.")
     if language not in _REGIONS:
-        raise StageError(
-            f"no {kind} is known in {language!r}{suggest(language, sorted(LANGUAGES))}", f"Use one of {_known(LANGUAGES)}."
-        )
+        meant = suggest(language, sorted(LANGUAGES))
+        raise StageError(f"no {kind} is known in {language!r}{meant}", f"use one of {_known(LANGUAGES)}")
     if kind in LISTED:
         texts = _lists(language)[kind]
     else:
@@ -280,7 +279,8 @@ def _domain(language: str, rng: np.random.Generator) -> str:
 
 def _username(language: str, rng: np.random.Generator) -> str:
     word, other, number = _handle(language, rng), _handle(language, rng), rng.integers(1, 100)
-    return _pick((f"{word}{number}", f"{word}_{number}", f"{word}.{other}", f"{word}_{other}", f"{word[0]}{other}"), rng)
+    forms = f"{word}{number}", f"{word}_{number}", f"{word}.{other}", f"{word}_{other}", f"{word[0]}{other}"
+    return _pick(forms, rng)
 
 
 def _email(language: str, rng: np.random.Generator) -> str:

@@ -8,6 +8,7 @@ import regex
 
 from stages.synthesize.words import fill as fillers
 from stages.synthesize.words import passages
+from stages.synthesize.words.longtail import weave
 from stages.synthesize.words.permutation import permuted
 
 # How many characters say what one Latin character says.
@@ -34,22 +35,24 @@ class Supply:
     """The words of one picture, in one language; chance comes from the picture's own generator.
 
     Lengths are in characters of Latin text: scripts that say more with fewer get fewer. With a `share` no passage
-    begins where one of another picture does; without, any may.
+    begins where one of another picture does; without, any may. `dealt` characters stand in its first passage.
     """
 
     corpus: str
     language: str
     rng: np.random.Generator
     share: Share | None = None
+    dealt: tuple[str, ...] = ()
     _passages: count = field(default_factory=count, compare=False)
 
     def passage(self, shortest: int, longest: int) -> str:
         """Consecutive sentences."""
-        lengths = self._scaled(shortest), self._scaled(longest)
-        return passages.passage(self.corpus, self.language, *lengths, self.rng, self._own_openings())
-
-    def _own_openings(self) -> list[int] | None:
         number = next(self._passages)
+        lengths = self._scaled(shortest), self._scaled(longest)
+        text = passages.passage(self.corpus, self.language, *lengths, self.rng, self._own_openings(number))
+        return weave(text, self.dealt, self.rng) if self.dealt and number == 0 else text
+
+    def _own_openings(self, number: int) -> list[int] | None:
         if self.share is None or number >= PASSAGES:
             return None
         available = passages.openings(self.corpus, self.language)

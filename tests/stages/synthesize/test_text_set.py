@@ -18,6 +18,7 @@ from stages.synthesize.composition import COMPOSITIONS
 from stages.synthesize.palette import COLOURS, contrast
 from stages.synthesize.recipe import Recipe
 from stages.synthesize.text_set import Params, TextSet
+from stages.synthesize.words import longtail
 
 QUICK = "manifests/synth/quick.yaml"
 LANGUAGES = ("en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th")
@@ -251,6 +252,23 @@ def test_a_corpus_that_has_changed_is_drawn_again(tmp_path: Path):
     assert before.payload != after.payload
 
 
+def test_every_character_that_is_asked_for_stands_in_the_pictures():
+    rare = recipe(
+        languages={"zh-Hans": 1},
+        count=40,
+        sizes=[[768, 768]],
+        coverage={"characters": "general-standard-3", "at_least": 1},
+        compositions=["a book page", "a page of two paragraphs", "a centred poster"],
+    )
+    found = _produce(TextSet("pages", 0, Params(set=rare)))
+    pictures = [s for s in found if isinstance(s, Sample)]
+    written = set("".join(p.content for s in pictures for p in s.text))
+    assert all(set(s.meta["asked"]) <= set("".join(p.content for p in s.text)) for s in pictures)
+    asked = set(longtail.characters("general-standard-3"))
+    assert len(pictures) >= 38 and len(asked - written) <= 41 * (40 - len(pictures))
+    assert {s.meta["layout"] for s in pictures} == {"a book page", "a page of two paragraphs"}
+
+
 def test_a_curriculum_goes_from_one_band_to_the_next():
     found = _produce(TextSet("pages", 0, Params(set=recipe(curriculum=CURRICULUM, count=16))))
     assert [s.meta["band"] for s in found] == [0] * 4 + [1] * 4 + [2] * 8
@@ -298,6 +316,8 @@ def test_photographs_stand_behind_media_and_decide_what_stands(tmp_path: Path):
         {"strategies": {}},
         {"strategies": {"pur": 1}},
         {"mixed": 0.5},
+        {"coverage": {"characters": "general-standard", "at_least": 200}},
+        {"coverage": {"characters": "general-standard"}, "strategies": {"complex": 1}},
         {"curriculum": [{"until": 0.5}]},
         {"curriculum": [{"until": 0.5}, {"until": 0.4}, {"until": 1}]},
     ],
