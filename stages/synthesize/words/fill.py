@@ -83,6 +83,7 @@ _FAKED = {
 _LONGEST_FAKED = 28  # characters: titles of civil servants are longer
 _FAMILY_FIRST = {"ja": " ", "ko": "", "vi": " ", "zh-Hans": "", "zh-Hant": ""}
 
+_INFLECTED = frozenset({"el", "pl", "ru", "uk"})  # languages whose months are declined in a date
 _SPACES = str.maketrans(dict.fromkeys("\u00a0\u202f\u2009", " "))  # many fonts lack the narrow one
 _MARKS = str.maketrans(dict.fromkeys("\u200e\u200f\u061c\u202a\u202b\u202c\u2066\u2067\u2068\u2069\u00ad"))
 _VOWELS = str.maketrans(dict.fromkeys(map(chr, range(0x64B, 0x653))))  # of Arabic: pointed here and there only
@@ -318,11 +319,13 @@ def _time(language: str, rng: np.random.Generator) -> str:
 
 
 def _month(language: str, rng: np.random.Generator) -> str:
-    return dates.get_month_names("wide", "stand-alone", _locale(language))[int(rng.integers(1, 13))]
+    # Elsewhere CLDR refers from one use to the other, and babel follows the reference into another language.
+    use = "stand-alone" if language in _INFLECTED else "format"
+    return dates.get_month_names("wide", use, _locale(language))[int(rng.integers(1, 13))]
 
 
 def _weekday(language: str, rng: np.random.Generator) -> str:
-    return dates.get_day_names("wide", "stand-alone", _locale(language))[int(rng.integers(7))]
+    return dates.get_day_names("wide", "format", _locale(language))[int(rng.integers(7))]
 
 
 def _year(language: str, rng: np.random.Generator) -> str:
