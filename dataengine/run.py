@@ -200,7 +200,7 @@ class Run:
             with self.fs.open(path, "rb") as file:
                 metadata = pq.read_metadata(file).metadata or {}
             return Mark(**json.loads(metadata[_MARK]))
-        except (OSError, pa.ArrowInvalid, KeyError, ValueError, TypeError):
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
             return None
 
     def rows(self, path: str) -> int:
@@ -208,7 +208,7 @@ class Run:
         try:
             with self.fs.open(path, "rb") as file:
                 return pq.read_metadata(file).num_rows
-        except (OSError, pa.ArrowInvalid):
+        except (OSError, pa.ArrowException):
             return 0
 
     def digest(self, path: str) -> str:

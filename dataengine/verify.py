@@ -227,7 +227,7 @@ def read_index(location: str) -> tuple[pa.Table, dict[str, str]]:
         with run.fs.open(path, "rb") as opened:
             file = pq.ParquetFile(opened)
             table, notes = file.read(), file.metadata.metadata or {}
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise RunError(f"{location}: no index can be read there: {error}", remedy) from None
     if not set(schema.SET_INDEX.names) <= set(table.column_names):
         raise RunError(f"{location}: not the index of a text set: it has the columns {table.column_names}", remedy)
