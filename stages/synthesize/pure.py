@@ -20,6 +20,7 @@ from stages.synthesize.composition import RIGHT_TO_LEFT, Composition, Part
 from stages.synthesize.scene import Drawn, Said, Scene
 from stages.synthesize.typeset import Accent, Block, Frame, Page, Setting, Story, Style, Typesetter, clean, flow
 from stages.synthesize.typeset.fallback import lacking
+from stages.synthesize.words.digits import localized
 from stages.synthesize.words.supply import Supply
 
 _TRIES = 8  # until a text differs from those that stand on the page already
@@ -28,10 +29,6 @@ _SUBHEADING = 1.25  # times the text's size
 _GUTTER = 0.045  # of the page's width, between columns
 _HANG = {"number": 1.9, "bullet": 1.3}  # em
 _BULLETS = ("•", "•", "–", "▪", "◦", "-")
-_DIGITS = {
-    language: str.maketrans("0123456789", digits)
-    for language, digits in {"ar": "٠١٢٣٤٥٦٧٨٩", "bn": "০১২৩৪৫৬৭৮৯", "fa": "۰۱۲۳۴۵۶۷۸۹", "hi": "०१२३४५६७८९"}.items()
-}
 _BETWEEN = re.compile(r"\w(?=\s)|[\u3400-\u9fff](?=[\u3040-\u30ff，、。])")  # where a word ends
 _STRETCHED = 0.3  # of pages are set in another width than the usual, where the family has any
 _RUBY = 0.3  # of Japanese pages have readings
@@ -167,7 +164,7 @@ class _Face:
         )
 
     def style(self, part: Part, family: Family, language: str, vertical: bool, number: int) -> Style:
-        marker = {"bullet": self.bullet, "number": f"{number}.".translate(_DIGITS.get(language, {})), None: ""}
+        marker = {"bullet": self.bullet, "number": localized(f"{number}.", language), None: ""}
         width = {self.body: self.widths[0], self.heading: self.widths[1]}.get(family, 100)
         return Style(
             family,

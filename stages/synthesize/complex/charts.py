@@ -9,9 +9,10 @@ import numpy as np
 
 from stages.synthesize.complex import paint
 from stages.synthesize.complex.paint import Rect
-from stages.synthesize.complex.slots import Scope, local
+from stages.synthesize.complex.slots import Scope
 from stages.synthesize.complex.theme import Theme
 from stages.synthesize.palette import Colour
+from stages.synthesize.words.digits import localized
 
 if TYPE_CHECKING:
     from stages.synthesize.complex.nodes import Chart
@@ -54,7 +55,7 @@ def invent(node: "Chart", categories: int, series: int, scope: Scope, rng: np.ra
     step = next((s for s in _STEPS if top / s <= 5), _STEPS[-1])
     count = int(np.ceil(top / step))
     values = values / values.max() * rng.uniform(0.82, 0.98)
-    ticks = tuple(local(f"{step * n}", language) for n in range(count + 1))
+    ticks = tuple(localized(f"{step * n}", language) for n in range(count + 1))
     labels = tuple(scope.within(n + 1).say(node.label) for n in range(categories))
     legend = tuple(scope.say(node.legend) for _ in range(series)) if series > 1 else ()
     return Data(values, ticks, labels, legend)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataengine.config import suggest
 from dataengine.errors import SampleError
 from stages.synthesize.words import fill
+from stages.synthesize.words.digits import localized
 from stages.synthesize.words.supply import Supply
 
 FILLED = ("title", "sentence", "word", *sorted(fill.KINDS))
@@ -24,11 +25,6 @@ _SLOT = re.compile(r"\{([^{}]*)\}")
 _INNER = re.compile(r"(?:(?P<name>\w+)=)?(?:fill:)?(?P<kind>\w+)(?::(?P<low>\d+)(?:-(?P<high>\d+))?)?")
 _TRIES = 6  # until a text differs from those on the page
 _ORDINARY = ("word", "button", "menu", "label", "heading", "passage", "title", "sentence", "product", "dish", "name")
-# The digits of the languages that do not count with 0 to 9.
-_DIGITS = {
-    language: str.maketrans("0123456789", digits)
-    for language, digits in {"ar": "٠١٢٣٤٥٦٧٨٩", "fa": "۰۱۲۳۴۵۶۷۸۹", "bn": "০১২৩৪৫৬৭৮৯"}.items()
-}
 
 
 @dataclass(frozen=True)
@@ -127,15 +123,10 @@ class Scope:
     def _draw(self, slot: Slot, share: float) -> str:
         supply = self.supply
         if slot.kind == "n":
-            return local(str(self.number - 1 + (1 if slot.low is None else slot.low)), supply.language)
+            return localized(str(self.number - 1 + (1 if slot.low is None else slot.low)), supply.language)
         if slot.kind == "count":
-            return local(str(int(supply.rng.integers(slot.low, slot.high + 1))), supply.language)
+            return localized(str(int(supply.rng.integers(slot.low, slot.high + 1))), supply.language)
         if slot.kind == "passage":
             return supply.passage(round(slot.low * share), round(slot.high * share))
         longest = max(3, round((slot.low or _LENGTHS.get(slot.kind, 40)) * share))
         return supply.heading(longest) if slot.kind == "heading" else supply.fill(slot.kind, longest)
-
-
-def local(number: str, language: str) -> str:
-    """A number in the digits of a language."""
-    return number.translate(_DIGITS.get(language, {}))

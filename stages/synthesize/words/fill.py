@@ -25,6 +25,7 @@ from fontTools.unicodedata import script
 
 from dataengine.config import suggest
 from dataengine.errors import SampleError, StageError
+from stages.synthesize.words import digits
 
 LISTED = frozenset({"button", "menu", "label", "product", "dish", "tagline", "question", "message", "brand"})
 LATIN = frozenset({"email", "url", "username"})
@@ -43,18 +44,17 @@ class _Region:
     currency: str
     rate: int  # of its units to one of a large currency: prices are of a usual size
     domain: str
-    native_digits: bool = False
     era: int = 0  # years that its calendar is ahead
 
 
 _REGIONS = {
     "ar": _Region("ar_AA", "ar_SA", "SAR", 4, "sa"),
-    "bn": _Region("bn_BD", "bn_BD", "BDT", 120, "com.bd", native_digits=True),
+    "bn": _Region("bn_BD", "bn_BD", "BDT", 120, "com.bd"),
     "de": _Region("de_DE", "de_DE", "EUR", 1, "de"),
     "el": _Region("el_GR", "el_GR", "EUR", 1, "gr"),
     "en": _Region("en_US", "en_US", "USD", 1, "com"),
     "es": _Region("es_ES", "es_ES", "EUR", 1, "es"),
-    "fa": _Region("fa_IR", "fa_IR", "IRR", 100_000, "ir", native_digits=True),
+    "fa": _Region("fa_IR", "fa_IR", "IRR", 100_000, "ir"),
     "fr": _Region("fr_FR", "fr_FR", "EUR", 1, "fr"),
     "he": _Region("he_IL", "he_IL", "ILS", 4, "co.il"),
     "hi": _Region("hi_IN", "hi_IN", "INR", 80, "in"),
@@ -76,10 +76,11 @@ LANGUAGES = frozenset(_REGIONS)
 
 # Where faker's own lists are good; elsewhere they are missing, in English, invented or ungrammatical.
 _FAKED = {
-    "job": ("job", {"ar", "de", "el", "fa", "fr", "ja", "pl", "ru", "th", "tr", "uk", "vi", "zh-Hant"}),
+    "job": ("job", {"ar", "de", "el", "fa", "fr", "ja", "pl", "ru", "th", "tr", "uk", "zh-Hant"}),
     "city": ("city", {"bn", "de", "el", "es", "it", "ja", "pl", "th"}),
     "street": ("street_name", {"de", "el", "es", "it", "th"}),
 }
+_BRANDED = {"ko", "ta", "th", "vi", "zh-Hans", "zh-Hant"}  # where companies are seldom called after a family
 _LONGEST_FAKED = 28  # characters: titles of civil servants are longer
 _FAMILY_FIRST = {"ja": " ", "ko": "", "vi": " ", "zh-Hans": "", "zh-Hant": ""}
 
@@ -88,10 +89,6 @@ _SPACES = str.maketrans(dict.fromkeys("\u00a0\u202f\u2009", " "))  # many fonts 
 _MARKS = str.maketrans(dict.fromkeys("\u200e\u200f\u061c\u202a\u202b\u202c\u2066\u2067\u2068\u2069\u00ad"))
 _VOWELS = str.maketrans(dict.fromkeys(map(chr, range(0x64B, 0x653))))  # of Arabic: pointed here and there only
 _PERSIAN = str.maketrans("يك", "یک")
-_DIGITS = {
-    "bn": str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯"),
-    "fa": str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"),
-}
 _PLAIN = str.maketrans({"ß": "ss", "ł": "l", "đ": "d", "ı": "i", "ø": "o", "æ": "ae", "œ": "oe"})
 _SITES = ("studio", "shop", "lab", "cafe", "online", "media", "home", "design", "market", "travel", "foto", "art")
 _PAGES = ("shop", "blog", "menu", "news", "info", "sale", "team", "help")
@@ -126,8 +123,12 @@ def _pool(kind: str, language: str) -> tuple[tuple[str, ...], str]:
         texts = _lists(language)[kind]
     else:
         rng = np.random.default_rng(zlib.crc32(f"{kind} {language}".encode()))
-        drawn = (_clean(_MAKERS[kind](language, rng), language) for _ in range(_POOL))
-        texts = tuple(dict.fromkeys(x for x in drawn if kind in LATIN or kind == "temperature" or _own(x, language)))
+        drawn = dict.fromkeys(_clean(_MAKERS[kind](language, rng), language) for _ in range(_POOL))
+        if kind in LATIN:
+            texts = tuple(drawn)
+        else:
+            own = (x for x in drawn if kind == "temperature" or _own(x, language))
+            texts = tuple(digits.localized(x, language) for x in own)
     return texts, min(texts, key=len)
 
 
@@ -158,14 +159,12 @@ def _own(text: str, language: str) -> bool:
 
 
 def _clean(text: str, language: str) -> str:
-    """A text as it is typed: composed, with plain spaces, without invisible marks, in the language's digits."""
+    """A text as it is typed: composed, with plain spaces, without invisible marks."""
     text = unicodedata.normalize("NFC", text.translate(_MARKS).translate(_SPACES))
     if language in ("ar", "fa"):
         text = text.translate(_VOWELS)
     if language == "fa":
         text = text.translate(_PERSIAN)
-    if _REGIONS[language].native_digits:
-        text = text.translate(_DIGITS[language])
     return " ".join(text.split())
 
 
@@ -227,7 +226,8 @@ def _name(language: str, rng: np.random.Generator) -> str:
 
 
 def _company(language: str, rng: np.random.Generator) -> str:
-    return _pick(_lists(language)["company"], rng).replace("{}", _surname(language, rng))
+    name = _pick(_lists(language)["brand"], rng) if language in _BRANDED else _surname(language, rng)
+    return _pick(_lists(language)["company"], rng).replace("{}", name)
 
 
 def _place(kind: str) -> Callable[[str, np.random.Generator], str]:
@@ -252,9 +252,10 @@ def _country(language: str, rng: np.random.Generator) -> str:
 
 @cache
 def _countries(language: str) -> tuple[str, ...]:
-    """Of two letters and at home in a time zone: no continents, no groups of countries."""
+    """Those at home in a time zone: no continents, no groups of countries, and nothing unknown."""
     names = _locale(language).territories
-    codes = sorted({x for x in dates.get_global("territory_zones") if x in names})
+    known = dates.get_global("territory_zones").keys() & names.keys() - {"AQ", "ZZ"}
+    codes = sorted(code for code in known if code.isalpha())
     return tuple(names[x] for x in codes)
 
 
@@ -333,7 +334,7 @@ def _year(language: str, rng: np.random.Generator) -> str:
 
 
 def _system(language: str) -> str:
-    return "default" if _REGIONS[language].native_digits else "latn"
+    return "default" if language in digits.NATIVE else "latn"
 
 
 def _number(language: str, rng: np.random.Generator) -> str:
@@ -377,7 +378,11 @@ def _temperature(language: str, rng: np.random.Generator) -> str:
 
 
 def _measure(value: int, unit: str, length: str, language: str) -> str:
-    return units.format_unit(value, unit, length, locale=_locale(language), numbering_system=_system(language))
+    locale = _locale(language)
+    written = units.format_unit(value, unit, length, locale=locale, numbering_system="latn")
+    if unit in written or "deg" in written:  # this one of its plurals is missing: that of many is there
+        written = units.format_unit(99, unit, length, locale=locale, numbering_system="latn").replace("99", str(value))
+    return written
 
 
 _MAKERS: dict[str, Callable[[str, np.random.Generator], str]] = {
