@@ -19,7 +19,7 @@ from stages.synthesize import accents, annotation, backgrounds, palette
 from stages.synthesize.composition import RIGHT_TO_LEFT, Composition, Part
 from stages.synthesize.scene import Drawn, Said, Scene
 from stages.synthesize.typeset import Accent, Block, Frame, Page, Setting, Story, Style, Typesetter, clean, flow
-from stages.synthesize.typeset.fallback import lacking
+from stages.synthesize.typeset.fallback import able
 from stages.synthesize.words.digits import localized
 from stages.synthesize.words.supply import Supply
 
@@ -86,8 +86,7 @@ def brief(
     in_turn = companion is not None and not composition.vertical and rng.random() < 0.5
     written = _write(rng, composition, supply, companion if in_turn else None)
     content = "".join(w.content for w in written if not w.foreign)
-    able = [family for family in families if not lacking(content, family)] or families
-    face = _Face.draw(rng, able, companion)
+    face = _Face.draw(rng, able(content, families) or families, companion)
     colours = palette.choose(rng, least_contrast)
     fields = list(backgrounds.FIELDS)
     field = None if colours.flat else fields[int(rng.integers(len(fields)))]

@@ -6,11 +6,10 @@ hair from what it is within one; the layout proper has the last word.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-
-import numpy as np
+from types import MappingProxyType
 
 _STEPS = 24  # halvings when a width or a size is sought
 
@@ -29,18 +28,33 @@ class Breaks:
 
     @classmethod
     def of(
-        cls, advances: np.ndarray, may_break: np.ndarray, white: np.ndarray, hyphens: np.ndarray | float = 0.0
+        cls,
+        advances: Sequence[float],
+        may_break: Sequence[bool],
+        white: Sequence[bool],
+        hyphens: Mapping[int, float] = MappingProxyType({}),
     ) -> "Breaks":
-        """advances: pixels of each character, in logical order; may_break: whether a line may end before it; hyphens:
-        pixels of the hyphen that is set where a line ends with this character; all (n,)."""
-        count = len(advances)
-        reach = np.concatenate([[0.0], np.cumsum(advances)])
-        following = np.append(np.flatnonzero(may_break[1:]) + 1, count)
-        inked = np.maximum.accumulate(np.where(white, 0, np.arange(1, count + 1)))  # where the last ink so far ends
-        last = inked[following - 1]
-        spaces = np.concatenate([[0], np.cumsum(white)])
-        after = np.broadcast_to(hyphens, count)[np.maximum(last - 1, 0)]
-        return cls(*(a.tolist() for a in (reach[last] + after, reach[following], last, following, spaces)))
+        """advances: pixels of each character, in logical order; may_break: whether a line may end before it; white:
+        whether it is a space; hyphens: pixels of the hyphen that is set where a line ends with a character."""
+        found = cls([], [], [], [], [0])
+        reach = inked_reach = 0.0
+        last = spaces = 0  # `last`: where the ink so far ends
+        for place, (advance, blank) in enumerate(zip(advances, white, strict=True)):
+            if place and may_break[place]:
+                found._cut(inked_reach + hyphens.get(last - 1, 0.0), reach, last, place)
+            reach += advance
+            spaces += blank
+            found.spaces.append(spaces)
+            if not blank:
+                inked_reach, last = reach, place + 1
+        found._cut(inked_reach + hyphens.get(last - 1, 0.0), reach, last, len(advances))
+        return found
+
+    def _cut(self, end: float, begin: float, last: int, following: int) -> None:
+        self.ends.append(end)
+        self.begins.append(begin)
+        self.last.append(last)
+        self.next.append(following)
 
     def lines(self, width: float, indents: Sequence[float] = ()) -> list[int]:
         """The number of the last piece of each line at a width in pixels; empty when one piece alone is wider. The

@@ -5,12 +5,15 @@ is refused instead.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from fontTools.unicodedata import script
+from fontTools import unicodedata
 
 from fonts.catalog import Family
-from fonts.coverage import uncovered
+from fonts.coverage import coverage, is_invisible, uncovered
 from stages.synthesize.typeset.style import Accent
+
+script = lru_cache(maxsize=1 << 16)(unicodedata.script)  # a search among two thousand ranges
 
 
 def main_script(text: str) -> str:
@@ -19,10 +22,11 @@ def main_script(text: str) -> str:
     return max(dict.fromkeys(letters), key=letters.count)
 
 
-def lacking(text: str, family: Family) -> list[str]:
-    """The characters of a text's own script that a family cannot write: those that no other lends it."""
+def able(text: str, families: Sequence[Family]) -> list[Family]:
+    """The families that can write every character of a text's own script: those characters are never lent."""
     main = main_script(text)
-    return [c for c in uncovered(family, text) if script(c) == main]
+    own = {ord(c) for c in dict.fromkeys(text) if script(c) == main and not is_invisible(c)}
+    return [family for family in families if own <= coverage(family)]
 
 
 def borrowed(text: str, family: Family, others: Sequence[Family]) -> tuple[Accent, ...]:

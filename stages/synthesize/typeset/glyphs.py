@@ -12,6 +12,7 @@ of a line are level, and those of two lines overlap only where their ink does.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,29 @@ class Shaped:
     level: np.ndarray
     x: np.ndarray
     baseline: np.ndarray
+
+    @cached_property
+    def ink(self) -> np.ndarray:
+        """Left, top, right, bottom of each glyph's ink about its origin, (n, 4)."""
+        if len(self.fonts) == 1:
+            return self.fonts[0].ink(self.glyphs["glyph"])
+        boxes = np.empty((len(self.glyphs), 4))
+        for place, font in enumerate(self.fonts):
+            boxes[self.font == place] = font.ink(self.glyphs["glyph"][self.font == place])
+        return boxes
+
+    @cached_property
+    def inked(self) -> np.ndarray:
+        """Whether each glyph has any ink, (n,)."""
+        return (self.ink[:, 2] > self.ink[:, 0]) & (self.ink[:, 3] > self.ink[:, 1])
+
+    @cached_property
+    def missing(self) -> np.ndarray:
+        """Whether each glyph is its font's box for what it lacks, (n,)."""
+        found = np.zeros(len(self.glyphs), bool)
+        for place, font in enumerate(self.fonts):
+            found[self.font == place] = font.missing(self.glyphs["glyph"][self.font == place])
+        return found
 
 
 @dataclass(frozen=True)
@@ -198,7 +222,7 @@ def _place(piece: Piece, font_of: Callable[[Any], Font], fonts: dict[Font, int])
     pen += (shaped.x - pen[begins])[shaped.line]
     baseline = shaped.baseline[shaped.line]
     origin = np.stack([pen + shaped.glyphs["x"] / SCALE, baseline + shaped.glyphs["y"] / SCALE], axis=1)
-    inks = ink(shaped)[0] + np.tile(origin, 2)
+    inks = shaped.ink + np.concatenate([origin, origin], axis=1)
     reach = np.stack([pen, pen + width], axis=1)
     number = np.array([fonts.setdefault(font, len(fonts)) for font in shaped.fonts])[shaped.font]
     line = shaped.line + piece.line - (piece.lines[0] if piece.lines else 0)
@@ -211,7 +235,7 @@ def _place(piece: Piece, font_of: Callable[[Any], Font], fonts: dict[Font, int])
         inks = np.stack([inks[:, 1], -inks[:, 2], inks[:, 3], -inks[:, 0]], axis=1)
         reach = inks[:, [0, 2]]
         baseline = np.zeros(count)
-    corner = np.array([piece.x, piece.y])
+    corner = np.array([piece.x, piece.y, piece.x, piece.y])
     columns = (
         number,
         shaped.glyphs["glyph"],
@@ -220,8 +244,8 @@ def _place(piece: Piece, font_of: Callable[[Any], Font], fonts: dict[Font, int])
         line,
         np.full(count, piece.scale),
         np.full(count, piece.turned),
-        origin * piece.scale + corner,
-        inks * piece.scale + np.tile(corner, 2),
+        origin * piece.scale + corner[:2],
+        inks * piece.scale + corner,
         reach * piece.scale + piece.x,
         baseline * piece.scale + piece.y,
     )
@@ -236,44 +260,38 @@ def _held(pieces: Sequence[Piece], parts: Sequence[tuple[np.ndarray, ...]]) -> n
     )
 
 
-def breaks(shaped: Shaped, layout: Any, text: str, hyphen: float = 0.0) -> Breaks:
+def breaks(shaped: Shaped, attributes: np.ndarray, text: str, hyphen: float = 0.0) -> Breaks:
     """Where a layout that has not been broken yet may be broken. `hyphen`: pixels that one at a line's end takes."""
-    found = attributes(layout)[:-1]
     character = _character_of_byte(text)[shaped.starts]
     advances = np.bincount(character, shaped.glyphs["width"], minlength=len(text)) / SCALE
-    soft = np.array([c == SOFT_HYPHEN for c in text]) * hyphen
-    return Breaks.of(advances, found & _LINE_BREAK > 0, found & _WHITE > 0, soft)
+    found = attributes[:-1]
+    soft = {place: hyphen for place, c in enumerate(text) if c == SOFT_HYPHEN} if hyphen else {}
+    return Breaks.of(advances.tolist(), (found & _LINE_BREAK > 0).tolist(), (found & _WHITE > 0).tolist(), soft)
 
 
-def undrawn(shaped: Shaped, layout: Any, text: str, held: Sequence[tuple[int, int]] = ()) -> list[str]:
+def undrawn(shaped: Shaped, attributes: np.ndarray, text: str, held: Sequence[tuple[int, int]] = ()) -> list[str]:
     """The characters of a text, as a reader takes them, that nobody would see: their glyphs are blank, or one of them
     is the font's box for what it lacks. `held` are ranges of characters that are drawn by other means."""
-    piece, first, last = _pieces(text, attributes(layout), shaped.starts)
-    number = shaped.glyphs["glyph"]
-    seen, missing = np.zeros(len(first), bool), np.zeros(len(number), bool)
-    seen[piece[ink(shaped)[1]]] = True
-    for place, font in enumerate(shaped.fonts):
-        missing[shaped.font == place] = font.missing(number[shaped.font == place])
-    seen[piece[missing]] = False
+    if not shaped.missing.any():
+        blank = np.unique(_character_of_byte(text)[shaped.starts[~shaped.inked]])
+        if all(is_invisible(text[place]) for place in blank.tolist()):
+            return []
+    piece, first, last = _pieces(text, attributes, shaped.starts)
+    seen = np.zeros(len(first), bool)
+    seen[piece[shaped.inked]] = True
+    seen[piece[shaped.missing]] = False
     for start, end in held:
         seen[(first >= start) & (first < end)] = True
     pieces = (text[a:b] for a, b in zip(first[~seen], last[~seen], strict=True))
     return [p for p in dict.fromkeys(pieces) if not is_invisible(p)]
 
 
-def ink(shaped: Shaped) -> tuple[np.ndarray, np.ndarray]:
-    """Each glyph's ink about its origin, (n, 4), and whether it has any, (n,)."""
-    boxes = np.empty((len(shaped.glyphs), 4))
-    for place, font in enumerate(shaped.fonts):
-        boxes[shaped.font == place] = font.ink(shaped.glyphs["glyph"][shaped.font == place])
-    return boxes, (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-
-
 def ink_height(shaped: Shaped) -> float:
     """From the highest to the lowest ink of an unbroken line, in pixels."""
-    boxes, inked = ink(shaped)
-    y = shaped.glyphs["y"][inked] / SCALE
-    return float((boxes[inked, 3] + y).max() - (boxes[inked, 1] + y).min()) if inked.any() else 0.0
+    if not shaped.inked.any():
+        return 0.0
+    boxes, y = shaped.ink[shaped.inked], shaped.glyphs["y"][shaped.inked] / SCALE
+    return float((boxes[:, 3] + y).max() - (boxes[:, 1] + y).min())
 
 
 def shape(layout: Any, font_of: Callable[[Any], Font]) -> Shaped:

@@ -104,15 +104,16 @@ class Draft:
         )
         self._check_coverage()
         whole = self._layout(0)
-        self.attributes = glyphs_of.attributes(whole)
-        shaped = self._shaped(whole, self.source)
+        self.attributes = attributes = glyphs_of.attributes(whole)
+        shaped = self._shaped(whole, attributes, self.source)
         self.rtl = bool(shaped.level.min() > 0)
         self.body = len(self.head.encode())
         self.layout = self._layout(self.body) if self.head else whole
         body = self.source[len(self.head) :]
         if self.head:
-            shaped = self._shaped(self.layout, body)
-        self.breaks = glyphs_of.breaks(shaped, self.layout, body, self._hyphen() if SOFT_HYPHEN in text else 0.0)
+            attributes = glyphs_of.attributes(self.layout)
+            shaped = self._shaped(self.layout, attributes, body)
+        self.breaks = glyphs_of.breaks(shaped, attributes, body, self._hyphen() if SOFT_HYPHEN in text else 0.0)
         self.line = self._extents(self.layout).height / SCALE
         largest = max([a.size for a in self.accents], default=1.0)
         natural = largest * fonts.pitch(language, style.family, style.weight, style.stretch, style.vertical)
@@ -139,14 +140,14 @@ class Draft:
         own = "".join(c for c, other in zip(self.source, written_otherwise, strict=True) if not other)
         _refuse(style.family.name, uncovered(style.family, own))
 
-    def _shaped(self, layout: Any, text: str) -> glyphs_of.Shaped:
+    def _shaped(self, layout: Any, attributes: np.ndarray, text: str) -> glyphs_of.Shaped:
         """The glyphs of an unbroken layout of a text. Raises SampleError when a character of it could not be seen."""
         name = self.style.family.name
         if self._lib.pango_layout_get_unknown_glyphs_count(layout):
             raise SampleError(f"{name} has no glyph for a part of the text")
         shaped = glyphs_of.shape(layout, self._fonts.font)
         held = [match.span() for match in _UPRIGHT.finditer(text)] if self.style.vertical else []
-        if missing := glyphs_of.undrawn(shaped, layout, text, held):
+        if missing := glyphs_of.undrawn(shaped, attributes, text, held):
             raise SampleError(f"{name} has only a blank or a box for {codes(missing)}")
         return shaped
 
@@ -268,10 +269,9 @@ class Draft:
     def _cap_ink(self) -> np.ndarray:
         """Left, top, right, bottom of the drop cap's ink about its origin."""
         shaped = glyphs_of.shape(self._head_layout(), self._fonts.font)
-        ink, inked = glyphs_of.ink(shaped)
         pen = np.cumsum(shaped.glyphs["width"]) / SCALE - shaped.glyphs["width"] / SCALE
-        ink[:, ::2] += (pen + shaped.glyphs["x"] / SCALE)[:, None]
-        ink = ink[inked]
+        ink = shaped.ink[shaped.inked]
+        ink[:, ::2] += (pen + shaped.glyphs["x"] / SCALE)[shaped.inked, None]
         return np.array([*ink[:, :2].min(axis=0), *ink[:, 2:].max(axis=0)])
 
     def _head_layout(self) -> Any:
@@ -388,10 +388,9 @@ class Draft:
                     if piece.lines and not piece.lines[0] <= line < piece.lines[1]:
                         continue
                     inner = glyphs_of.shape(upright.layout, self._fonts.font)
-                    ink, _ = glyphs_of.ink(inner)
                     wide = self._extents(upright.layout).width / SCALE
                     scale = min(1.0, 0.96 * REFERENCE / wide)
-                    down = self._baseline(upright.layout) + (ink[:, 1].min() + ink[:, 3].max()) / 2
+                    down = self._baseline(upright.layout) + (inner.ink[:, 1].min() + inner.ink[:, 3].max()) / 2
                     x = piece.x + pen[glyph] + REFERENCE / 2 - down * scale
                     y = piece.y + shaped.baseline[line] + wide / 2 * scale
                     number = line + piece.line - (piece.lines[0] if piece.lines else 0)

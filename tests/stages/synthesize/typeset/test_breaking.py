@@ -1,4 +1,6 @@
-import numpy as np
+from itertools import pairwise
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +10,8 @@ from stages.synthesize.typeset.breaking import Breaks
 
 def breaks_of(text: str) -> Breaks:
     """Of a text whose characters are 10 pixels wide and which may break after spaces."""
-    white = np.array([c == " " for c in text])
-    return Breaks.of(np.full(len(text), 10.0), np.concatenate([[False], white[:-1] & ~white[1:]]), white)
+    white = [c == " " for c in text]
+    return Breaks.of([10.0] * len(text), [False, *(a and not b for a, b in pairwise(white))], white)
 
 
 def test_lines_end_where_the_next_word_would_no_longer_fit():
@@ -73,4 +75,4 @@ def test_the_last_line_is_measured_where_there_are_several():
     breaks = Breaks.of(np.full(7, 10.0), np.ones(7, bool), np.zeros(7, bool))
     assert breaks.last_line(30) == 10
     assert breaks.last_line(40) == 30
-    assert breaks.last_line(70) == np.inf
+    assert breaks.last_line(70) == inf
