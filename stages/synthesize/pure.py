@@ -259,8 +259,8 @@ def _draw(setter: Typesetter, page_brief: Brief, smallest: float, rng: np.random
     inks = [colours.accent if text.part.bold else colours.ink for text in texts]
     page = Page(background)
     drawn = [
-        (setting, setter.draw(page, setting, *place, palette.COLOURS[ink]))
-        for setting, place, ink in zip(settings, places, inks, strict=True)
+        (setting, setter.draw(page, setting, *place, palette.COLOURS[ink], glyphs))
+        for setting, place, ink, glyphs in zip(settings, places, inks, setter.read(settings), strict=True)
     ]
     said = tuple(
         Said(

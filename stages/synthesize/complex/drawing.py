@@ -20,7 +20,7 @@ from stages.synthesize.complex.template import Template
 from stages.synthesize.complex.theme import Theme
 from stages.synthesize.palette import Colour
 from stages.synthesize.scene import Drawn, Said, Scene
-from stages.synthesize.typeset import Geometry, Page, Typesetter
+from stages.synthesize.typeset import Geometry, Glyphs, Page, Typesetter
 from stages.synthesize.words.supply import Supply
 
 _ENLARGED = 1.45  # how many times larger than meant the smallest type of a template may be
@@ -95,8 +95,10 @@ def _drawn(
         for item, spot in zip(texts, spots, strict=True)
     ]
     page = Page(canvas)
+    glyphs = chosen.setter.read([item.block.fitted.setting for item in texts])
     drawn = [
-        (item, _write(page, item, spot, chosen, ink)) for item, spot, (ink, _) in zip(texts, spots, inks, strict=True)
+        (item, _write(page, item, spot, chosen, ink, own))
+        for item, spot, (ink, _), own in zip(texts, spots, inks, glyphs, strict=True)
     ]
     _check_apart(drawn)
     paragraphs = annotation.paragraphs((item.block.fitted.setting, geometry) for item, geometry in drawn)
@@ -283,13 +285,13 @@ def _ink(
     return ink, ratio
 
 
-def _write(page: Page, item: Placed, spot: Rect, chosen: Faces, ink: Colour) -> Geometry:
+def _write(page: Page, item: Placed, spot: Rect, chosen: Faces, ink: Colour, glyphs: Glyphs) -> Geometry:
     """Draw a text: the box that it was fitted to is laid so that the text stands in its own."""
     fitted = item.block.fitted
     x = spot[0] - (fitted.width - (spot[2] - spot[0])) / 2
     y = spot[1] - (fitted.copy.trimmed / 2 + fitted.copy.low) * fitted.setting.size
     try:
-        return chosen.setter.draw(page, fitted.setting, x, y, ink)
+        return chosen.setter.draw(page, fitted.setting, x, y, ink, glyphs)
     except SampleError as error:
         raise SampleError(f"{item.block.path}: {error.message}") from None
 

@@ -149,7 +149,7 @@ def covers(
         page = Page(np.zeros((view.height, view.width, 3), np.uint8))
         some = written[start : start + 3]
         for text, channel in zip(some, ((255, 0, 0), (0, 255, 0), (0, 0, 255)), strict=False):
-            geometries.append(setter.draw(page, text.setting, text.x, text.y, channel, only))
+            geometries.append(setter.draw(page, text.setting, text.x, text.y, channel, only=only))
         found += cv2.split(page.pixels())[: len(some)]
     return found, geometries
 

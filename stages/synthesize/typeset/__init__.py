@@ -6,6 +6,7 @@ Pango lays out and cairo draws; only this room knows them.
 from stages.synthesize.typeset.canvas import Page
 from stages.synthesize.typeset.fallback import main_script
 from stages.synthesize.typeset.flow import Block, Frame, Story, flow
+from stages.synthesize.typeset.glyphs import Glyphs
 from stages.synthesize.typeset.setter import Geometry, Setting, Typesetter, clean
 from stages.synthesize.typeset.style import Accent, Style
 
@@ -14,6 +15,7 @@ __all__ = [
     "Block",
     "Frame",
     "Geometry",
+    "Glyphs",
     "Page",
     "Setting",
     "Story",

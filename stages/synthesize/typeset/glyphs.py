@@ -11,8 +11,9 @@ of a line are level, and those of two lines overlap only where their ink does.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,16 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A paragraph to be read: its pieces, the text that they are of, and Pango's attributes of that text, as
+    `attributes` gives them."""
+
+    pieces: Sequence[Piece]
+    text: str
+    attributes: np.ndarray
+
+
+@dataclass(frozen=True)
 class Glyphs:
     """A set paragraph, in pixels of the reference size from its upper left corner. Per glyph that is drawn, all (n,):
     `font` its font's place in `fonts`, `index` its number, `origin` (n, 2), `scale`, whether it is `turned`, the
@@ -154,19 +165,28 @@ class Glyphs:
     characters: Spans
 
 
-def read(pieces: Sequence[Piece], text: str, attributes: np.ndarray, font_of: Callable[[Any], Font]) -> Glyphs:
-    """The glyphs and boxes of a paragraph of `text`. `attributes` are Pango's for that text, as `attributes` gives
-    them; `font_of` gives the Font of a PangoFont pointer."""
+def read(sources: Sequence[Source], font_of: Callable[[Any], Font]) -> list[Glyphs]:
+    """The glyphs and boxes of paragraphs; `font_of` gives the Font of a PangoFont pointer.
+
+    They are read as one text, so that twenty labels take little longer than one.
+    """
     fonts: dict[Font, int] = {}
-    parts = [_place(piece, font_of, fonts) for piece in pieces]
+    pieces, parts, owners = [], [], []
+    byte = 0
+    for number, source in enumerate(sources):
+        moved = [replace(p, first=p.first + byte, line=p.line + len(owners)) for p in source.pieces]
+        placed = [_place(piece, font_of, fonts) for piece in moved]
+        owners += [number] * (1 + max(int(part[4].max()) for part in placed) - len(owners))
+        pieces, parts, byte = pieces + moved, parts + placed, byte + len(source.text.encode())
+    text, owner = "".join(source.text for source in sources), np.array(owners)  # owner: of each line its paragraph
+    attributes = np.concatenate([source.attributes[:-1] for source in sources])
     columns = list(parts[0]) if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
     if any(piece.turned for piece in pieces):
         held = _held(pieces, parts)
         columns = [column[~held] for column in columns]
     font, index, starts, level, line, scale, turned, origin, ink, reach, baseline = columns
     inked = (ink[:, 2] > ink[:, 0]) & (ink[:, 3] > ink[:, 1])
-    count = int(line.max()) + 1
-    tops, bottoms = np.full(count, np.inf), np.full(count, -np.inf)
+    tops, bottoms = np.full(len(owner), np.inf), np.full(len(owner), -np.inf)
     np.minimum.at(tops, line[inked], ink[inked, 1])
     np.maximum.at(bottoms, line[inked], ink[inked, 3])
 
@@ -185,32 +205,50 @@ def read(pieces: Sequence[Piece], text: str, attributes: np.ndarray, font_of: Ca
     drawn[piece[inked]] = True
     spans = list(zip(first.tolist(), last.tolist(), strict=True))
     visible = np.array([not is_invisible(text[a:b]) for a, b in spans])
-    breaks = attributes[:-1] & _LINE_BREAK > 0
+    breaks = attributes & _LINE_BREAK > 0
     if SOFT_HYPHEN in text:
         visible |= drawn & np.array([text[a:b] == SOFT_HYPHEN for a, b in spans])
         # A word may be divided where a hyphen was set, and nowhere else that hyphens would have been allowed.
         breaks[1:] &= np.array([c != SOFT_HYPHEN for c in text[:-1]], bool)
-    row = np.where(visible, np.cumsum(visible) - 1, -1)
+    row = np.where(visible, np.cumsum(visible) - 1, -1)[piece]
     first, last, boxes, line_of, rtl_of = (a[visible] for a in (first, last, boxes, line_of, rtl_of))
     word_of = np.cumsum(breaks)[first] + line_of * (len(text) + 1)
-    rtl_text = np.full(len(first), level.min() > 0)
-    shown = index < _EMPTY
-    return Glyphs(
-        fonts=list(fonts),
-        font=font[shown],
-        index=index[shown],
-        origin=origin[shown],
-        scale=scale[shown],
-        turned=turned[shown],
-        character=_character_of_byte(text)[starts[shown]],
-        row=row[piece][shown],
-        reach=reach[shown],
-        line=line[shown],
-        baseline=baseline[shown],
-        lines=_spans(text, first, last, boxes, rtl_text, line_of),
-        words=_spans(text, first, last, boxes, rtl_of, word_of),
-        characters=_spans(text, first, last, boxes, rtl_of),
+    backwards = np.ones(len(sources), bool)  # paragraphs in which nothing runs from left to right
+    backwards[owner[line[level == 0]]] = False
+    owner_of = owner[line_of]
+    lines, words, characters = (
+        _spans(text, first, last, boxes, rtl, owner_of, len(sources), group)
+        for rtl, group in ((backwards[owner_of], line_of), (rtl_of, word_of), (rtl_of, None))
     )
+    shown = index < _EMPTY
+    character = _character_of_byte(text)[starts]
+    font, index, origin, scale, turned, character, row, reach, line, baseline = (
+        a[shown] for a in (font, index, origin, scale, turned, character, row, reach, line, baseline)
+    )
+    found, rows, letters = [], 0, 0
+    ends = np.searchsorted(owner[line], np.arange(len(sources) + 1)).tolist()
+    for number, source in enumerate(sources):
+        own = slice(ends[number], ends[number + 1])
+        found.append(
+            Glyphs(
+                fonts=list(fonts),
+                font=font[own],
+                index=index[own],
+                origin=origin[own],
+                scale=scale[own],
+                turned=turned[own],
+                character=character[own] - letters,
+                row=row[own] - rows,
+                reach=reach[own],
+                line=line[own] - owners.index(number),
+                baseline=baseline[own],
+                lines=lines[number],
+                words=words[number],
+                characters=characters[number],
+            )
+        )
+        rows, letters = rows + len(characters[number].texts), letters + len(source.text)
+    return found
 
 
 def _place(piece: Piece, font_of: Callable[[Any], Font], fonts: dict[Font, int]) -> tuple[np.ndarray, ...]:
@@ -276,7 +314,7 @@ def undrawn(shaped: Shaped, attributes: np.ndarray, text: str, held: Sequence[tu
         blank = np.unique(_character_of_byte(text)[shaped.starts[~shaped.inked]])
         if all(is_invisible(text[place]) for place in blank.tolist()):
             return []
-    piece, first, last = _pieces(text, attributes, shaped.starts)
+    piece, first, last = _pieces(text, attributes[:-1], shaped.starts)
     seen = np.zeros(len(first), bool)
     seen[piece[shaped.inked]] = True
     seen[piece[shaped.missing]] = False
@@ -341,13 +379,13 @@ def shape(layout: Any, font_of: Callable[[Any], Font]) -> Shaped:
 def _pieces(text: str, attributes: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut the text where both a grapheme and a glyph cluster begin.
 
-    starts: the byte of each glyph's cluster (n,). Returns the piece of each glyph (n,), and where each piece begins and
-    ends in characters (m,).
+    attributes: of each character; starts: the byte of each glyph's cluster (n,). Returns the piece of each glyph (n,),
+    and where each piece begins and ends in characters (m,).
     """
     character = _character_of_byte(text)[starts]
     cuts = np.zeros(len(text), bool)
     cuts[character] = True
-    cuts &= attributes[:-1] & _CURSOR > 0
+    cuts &= attributes & _CURSOR > 0
     cuts[0] = True
     first = np.flatnonzero(cuts)
     return (np.cumsum(cuts) - 1)[character], first, np.append(first[1:], len(text))
@@ -371,21 +409,24 @@ def _spans(
     last: np.ndarray,
     boxes: np.ndarray,
     rtl: np.ndarray,
+    owner: np.ndarray,
+    count: int,
     group: np.ndarray | None = None,
-) -> Spans:
+) -> list[Spans]:
     """One span for each run of equal `group`, or for each box: its text, and the quadrilateral around its boxes,
-    clockwise from the corner where reading starts. All (m,) and in reading order; boxes (m, 4)."""
-    if not len(first):
-        return Spans([], np.empty((0, 8), np.float32))
-    if group is not None:
+    clockwise from the corner where reading starts; by their `owner`, of
+    `count`. All (m,) and in reading order; boxes (m, 4)."""
+    if group is not None and len(group):
         begins = np.concatenate([[0], np.flatnonzero(group[1:] != group[:-1]) + 1])
         ends = np.concatenate([begins[1:], [len(group)]]) - 1
         low, high = np.minimum.reduceat(boxes[:, :2], begins), np.maximum.reduceat(boxes[:, 2:], begins)
-        first, last, rtl, boxes = first[begins], last[ends], rtl[begins], np.concatenate([low, high], axis=1)
+        first, last, rtl, owner = first[begins], last[ends], rtl[begins], owner[begins]
+        boxes = np.concatenate([low, high], axis=1)
     quads = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].astype(np.float32)
     if rtl.any():
         quads[rtl] = quads[rtl][:, [2, 3, 4, 5, 6, 7, 0, 1]]  # begin at the upper right
     texts = [text[a:b].strip() for a, b in zip(first.tolist(), last.tolist(), strict=True)]
     if SOFT_HYPHEN in text:  # one that was set ends its line; the others are places where one could have been
         texts = [t[:-1].replace(SOFT_HYPHEN, "") + t[-1] for t in texts]
-    return Spans(texts, quads)
+    ends = np.searchsorted(owner, np.arange(count + 1)).tolist()
+    return [Spans(texts[a:b], quads[a:b]) for a, b in pairwise(ends)]

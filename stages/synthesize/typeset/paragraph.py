@@ -20,7 +20,7 @@ from stages.synthesize.typeset import glyphs as glyphs_of
 from stages.synthesize.typeset import pango
 from stages.synthesize.typeset.fallback import borrowed
 from stages.synthesize.typeset.fontmap import REFERENCE, FontMap
-from stages.synthesize.typeset.glyphs import SOFT_HYPHEN, Glyphs, Piece
+from stages.synthesize.typeset.glyphs import SOFT_HYPHEN, Glyphs, Piece, Source
 from stages.synthesize.typeset.pango import SCALE, ffi
 from stages.synthesize.typeset.style import Accent, Style
 
@@ -372,7 +372,7 @@ class Draft:
             x = (left + right - extents.width / SCALE * _RUBY) / 2
             pieces.append(Piece(made, first, x, top - foot * _RUBY, _RUBY, line=number))
             first += len(accent.ruby.encode())
-        return glyphs_of.read(pieces, joined, glyphs_of.attributes(layout(joined)), fonts.font)
+        return glyphs_of.read([Source(pieces, joined, glyphs_of.attributes(layout(joined)))], fonts.font)[0]
 
     def upright(self, glyphs: Sequence[Piece]) -> list[Piece]:
         """The pieces that stand upright within vertical lines, each in the place that is held for it."""

@@ -72,7 +72,7 @@ def test_a_wider_line_never_needs_more_lines(text: str, width: float, wider: flo
 
 
 def test_the_last_line_is_measured_where_there_are_several():
-    breaks = Breaks.of(np.full(7, 10.0), np.ones(7, bool), np.zeros(7, bool))
+    breaks = Breaks.of([10.0] * 7, [True] * 7, [False] * 7)
     assert breaks.last_line(30) == 10
     assert breaks.last_line(40) == 30
     assert breaks.last_line(70) == inf

@@ -60,7 +60,7 @@ def fit(setter: Typesetter, case: str, width: float = 300.0, height: float = 320
 
 def drawn(setter: Typesetter, setting: Setting, only: int | None = None) -> tuple[np.ndarray, Geometry]:
     page = Page(np.full((420, 420, 3), 255, np.uint8))
-    geometry = setter.draw(page, setting, 50, 50, (0, 0, 0), only)
+    geometry = setter.draw(page, setting, 50, 50, (0, 0, 0), only=only)
     return 255 - page.pixels().min(axis=2), geometry
 
 

@@ -51,7 +51,7 @@ def fit(setter: Typesetter, text: str, language: str, width=600.0, height=500.0,
 def drawn(setter: Typesetter, setting: Setting, only: int | None = None) -> tuple[np.ndarray, Geometry]:
     """How dark each pixel is, uint8 (600, 700), and the geometry."""
     page = Page(np.full((600, 700, 3), 255, np.uint8))
-    geometry = setter.draw(page, setting, 50, 50, (0, 0, 0), only)
+    geometry = setter.draw(page, setting, 50, 50, (0, 0, 0), only=only)
     return 255 - page.pixels()[..., 0], geometry
 
 
