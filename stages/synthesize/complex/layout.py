@@ -57,6 +57,7 @@ class Layout:
     scale: float = 1.0
     placed: list[Placed] = field(default_factory=list)
     most: dict[str, float] = field(default_factory=dict)  # the largest type that each group may have
+    taken: dict[tuple[int, float, float], tuple[float, float]] = field(default_factory=dict)  # what has been measured
 
     @property
     def unit(self) -> float:
@@ -69,6 +70,7 @@ class Layout:
         while True:
             try:
                 self.placed.clear()
+                self.taken.clear()
                 self.measure(block, width, height)
                 self.place(block, (0, 0, width, height), "page")
                 if not self._level():
@@ -81,6 +83,12 @@ class Layout:
 
     def measure(self, block: Block, width: float, height: float) -> tuple[float, float]:
         """The width and height that a block takes when it is offered so much. What is flexible takes all of it."""
+        key = id(block), width, height
+        if key not in self.taken:
+            self.taken[key] = self._measure(block, width, height)
+        return self.taken[key]
+
+    def _measure(self, block: Block, width: float, height: float) -> tuple[float, float]:
         node = block.node
         fixed_width, fixed_height = self._length(node.width, width), self._length(node.height, height)
         width = width if fixed_width is None else fixed_width
@@ -395,6 +403,7 @@ class Layout:
                 if block.scope is None or not _redrawn(block):
                     break
                 block.words = block.scope.say(node.text, share)
+                self.taken.clear()
             try:
                 if block.copy is None or block.copy.words != block.words:
                     block.copy = self.faces.copy(node, block.words)
