@@ -79,14 +79,13 @@ def _with(fitted: Fitted, setting: Setting, width: float) -> Fitted:
 
 
 def _one_line(copy: Copy, width: float, height: float, smallest: float, largest: float) -> Setting | None:
-    draft = copy.draft
-    long = draft.breaks.ends[-1] + 1
-    size = min(largest, width * REFERENCE / long, height / copy.first)
-    lines = draft.set(long) if size >= smallest else None
-    if not lines:
+    draft, lines = copy.draft, copy.draft.in_one_line()
+    size = min(largest, width * REFERENCE / (lines.width + 1), height / copy.first)
+    if size < smallest:
         return None
     scale = size / REFERENCE
-    across, down, left = lines.width * scale, lines.height * scale, (width - long * scale) / 2
+    across, down = lines.width * scale, lines.height * scale
+    left = (width - across) / 2
     return Setting(
         draft.content, draft.language, draft.style, size, across, down, draft, lines.pieces, left, lines.last_line
     )

@@ -19,6 +19,7 @@ _CAIRO_GLYPH = np.dtype([("index", np.uint64), ("x", np.float64), ("y", np.float
 
 _FINE = 34.0  # pixels an em: smaller type is placed finer than by whole pixels
 _STEPS = 4  # of a pixel, along the line
+_BEYOND = 3  # pixels that ink may reach over its line's box, as much as it is softened and moved
 
 
 class Page:
@@ -47,6 +48,7 @@ class Page:
     ) -> None:
         """Draw a paragraph's glyphs, or those of one character, by its row. matrix (2, 3): from its pixels to the
         page's; colour (n,): each glyph's of `colours`."""
+        inked = glyphs.lines.quads.reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]
         # Glyphs that are drawn in one call: of one font, colour, turn and scale.
         key = ((glyphs.font * len(colours) + colour) * 2 + glyphs.turned) * 4096 + np.round(glyphs.scale * 256)
         for group in np.unique(key):
@@ -66,7 +68,9 @@ class Page:
                 pango.libraries().cairo_restore(self._cairo)
             else:
                 places = glyphs.origin[wanted] @ matrix[:, :2].T + matrix[:, 2]
-                self._draw_fine(placed, glyphs.fonts[font], scale, turned, matrix, colours[hue], places, em)
+                low = np.maximum(places.min(axis=0) - 2.5 * em, inked.min(axis=0) - _BEYOND)
+                high = np.minimum(places.max(axis=0) + 2.5 * em, inked.max(axis=0) + _BEYOND)
+                self._draw_fine(placed, glyphs.fonts[font], scale, turned, matrix, colours[hue], (*low, *high))
 
     def _draw_fine(
         self,
@@ -76,12 +80,12 @@ class Page:
         turned: bool,
         matrix: np.ndarray,
         colour: Colour,
-        places: np.ndarray,
-        em: float,
+        reach: tuple[float, float, float, float],
     ) -> None:
-        """Draw small type by way of a mask that is longer along the line. places: the glyphs' origins on the page."""
+        """Draw small type by way of a mask that is longer along the line. reach: the left, top, right and bottom that
+        its ink stays within, in pixels of the page."""
         lib = pango.libraries()
-        (left, top), (right, bottom) = places.min(axis=0) - 2.5 * em, places.max(axis=0) + 2.5 * em
+        left, top, right, bottom = reach
         left, top = max(0, int(left)), max(0, int(top))
         width, height = min(self.width, int(right)) - left, min(self.height, int(bottom)) - top
         if min(width, height) <= 0:

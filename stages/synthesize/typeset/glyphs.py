@@ -60,10 +60,10 @@ class Font:
         return np.array([known[i] if i in known else self._compare(i) for i in indices.tolist()])
 
     def _compare(self, index: int) -> bool:
-        sizes = self.ink(np.array([0, index]))
-        alike = np.allclose(*sizes, atol=1e-3) and self._picture(index) == self._picture(0)
-        self._missing[index] = alike and sizes[0].any()
-        return self._missing[index]
+        box, own = (self._ink.get(i) or self._measure(i) for i in (0, index))
+        alike = any(box) and all(abs(a - b) < 1e-3 for a, b in zip(box, own, strict=True))
+        self._missing[index] = found = alike and self._picture(index) == self._picture(0)
+        return found
 
     def _picture(self, index: int) -> bytes:
         """What the glyph looks like: the bytes of 128 × 128 grey pixels."""
@@ -130,6 +130,7 @@ class Piece:
     turned: bool = False
     line: int = 0
     lines: tuple[int, int] | None = None
+    shaped: Shaped | None = None
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ def read(sources: Sequence[Source], font_of: Callable[[Any], Font]) -> list[Glyp
 
 def _place(piece: Piece, font_of: Callable[[Any], Font], fonts: dict[Font, int]) -> tuple[np.ndarray, ...]:
     """A piece's glyphs as columns, their places in the paragraph's pixels; `fonts` numbers the fonts met."""
-    shaped = shape(piece.layout, font_of)
+    shaped = piece.shaped or shape(piece.layout, font_of)
     width = shaped.glyphs["width"] / SCALE
     pen = np.cumsum(width) - width
     begins = np.searchsorted(shaped.line, np.arange(len(shaped.x)))

@@ -7,7 +7,8 @@ side until it is drawn.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from itertools import accumulate
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,8 @@ class Draft:
             attributes = glyphs_of.attributes(self.layout)
             shaped = self._shaped(self.layout, attributes, body)
         self.breaks = glyphs_of.breaks(shaped, attributes, body, self._hyphen() if SOFT_HYPHEN in text else 0.0)
-        self.line = self._extents(self.layout).height / SCALE
+        extents = self._extents(self.layout)
+        self.line, self._whole = extents.height / SCALE, (shaped, extents.width / SCALE)
         largest = max([a.size for a in self.accents], default=1.0)
         natural = largest * fonts.pitch(language, style.family, style.weight, style.stretch, style.vertical)
         em = largest * REFERENCE
@@ -157,7 +159,7 @@ class Draft:
         encoded = self.source.encode()[first:]
         text = encoded.decode()
         begin = len(self.source) - len(text)
-        offsets = np.concatenate([[0], np.cumsum([len(c.encode()) for c in text])])
+        offsets = [0, *accumulate(len(c.encode()) for c in text)]
         attributes = [_ranged(lib.pango_attr_fallback_new(0))]
         if style.tracking:
             attributes.append(_ranged(lib.pango_attr_letter_spacing_new(round(style.tracking * REFERENCE * SCALE))))
@@ -285,6 +287,11 @@ class Draft:
     def even(self, width: float) -> bool:
         """Whether the paragraph can be justified at a width without gaps that are too wide."""
         return self.breaks.loosest(width - self._hang, self._indents) <= _LOOSEST * REFERENCE
+
+    def in_one_line(self) -> Lines:
+        """A paragraph without head in one line, as it was shaped when it was drafted: nothing is laid out."""
+        shaped, width = self._whole
+        return Lines((Piece(self.layout, shaped=shaped),), width, self.line, 1, inf)
 
     def set(self, width: float, justify: bool = True) -> Lines | None:
         """The paragraph at a width; None where a line reaches over it. There may be a line more than foretold. A style
