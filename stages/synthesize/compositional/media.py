@@ -121,8 +121,9 @@ class Medium:
     """`aspect` is width over height, from narrowest to widest; `share` how much of the picture's width or height it
     takes; `margins` the part without text: left, top, right, bottom. `angles` are the largest yaw, pitch and roll in
     degrees; `lift` how far it stands off what is behind it, as a share of the picture's shorter side; `props` what
-    holds it, none when empty; `ruled` that lines are drawn under its writing. `close`: it may be seen from so near that
-    its edges are out of sight. A `wall` fills the picture, and `aspect` is then that of the area for text."""
+    holds it, none when empty; `ruled` that lines are drawn under its writing; `level` that those never run downwards.
+    `close`: it may be seen from so near that its edges are out of sight. A `wall` fills the picture, and `aspect` is
+    then that of the area for text."""
 
     name: str
     paint: Callable[[Sheet], surfaces.Surface]
@@ -141,6 +142,7 @@ class Medium:
     props: str = ""
     ruled: bool = False
     close: bool = False
+    level: bool = False
     haze: float = 0.0  # how much of the ink's colour comes upon the surface about it
     reach: float = 0.12  # em: how far beyond its glyphs the ink shows
 
@@ -252,6 +254,7 @@ MEDIA: tuple[Medium, ...] = (
         shape=paper,
         angles=(12, 16, 8),
         ruled=True,
+        level=True,
         close=True,
     ),
     Medium(
@@ -337,6 +340,7 @@ MEDIA: tuple[Medium, ...] = (
         (0.09, 0.11, 0.09, 0.12),
         _HAND,
         angles=(16, 8, 2),
+        level=True,
         lift=0.02,
         close=True,
     ),
@@ -413,6 +417,7 @@ MEDIA: tuple[Medium, ...] = (
         ("sans-serif",),
         share=(0.9, 0.96),
         angles=(12, 14, 10),
+        level=True,
         lift=0.022,
     ),
     Medium(
@@ -427,6 +432,7 @@ MEDIA: tuple[Medium, ...] = (
         ("sans-serif", "monospace", "serif"),
         share=(0.86, 0.95),
         angles=(12, 3, 0),
+        level=True,
         lift=0.0,
         props="stand",
     ),

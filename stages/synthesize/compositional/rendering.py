@@ -78,7 +78,7 @@ def draw(
     """
     options = choices(media, textures)
     medium = options[int(rng.integers(len(options)))]
-    pose, hand, sky = Pose.draw(rng), Hand.draw(rng, medium, families), light.draw(rng)
+    pose, hand, sky = Pose.draw(rng), Hand.draw(rng, medium, families, supply.language), light.draw(rng)
     mirrored = supply.language in _RIGHT_TO_LEFT
     texts: dict[int, str] = {}
     for ease in _EASE:

@@ -19,34 +19,40 @@ _ROOM = 0.62  # em²: what a Latin character takes of a text's box, its share of
 _SLACK = 1.25  # over the smallest size is what lengths are reckoned with: fonts differ in what they take
 _FULL = 0.95  # of a box is what a text is to take
 _HIERARCHY = 1.2  # a heading is at least so many times as large as the text below it
+_VERTICAL = {"ja": 0.4, "zh-Hant": 0.3, "zh-Hans": 0.1}  # of the media that may have them have vertical lines
+_WIDEST = 1.2  # times as wide as high is a column that is set in vertical lines
 _GUTTER = 0.06  # of the writable width, between columns that ask for none
 
 
 @dataclass(frozen=True)
 class Hand:
-    """What is drawn by lot about the writing. `length`, 0 to 1: how long the texts are, and so how small."""
+    """What is drawn by lot about the writing. `length`, 0 to 1: how long the texts are, and so how small. `vertical`:
+    lines run downwards where a column is not much wider than high."""
 
     layout: Layout
     family: Family
     heading: Family
     weight: int
     length: float
+    vertical: bool
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, medium: Medium, families: Sequence[Family]) -> "Hand":
+    def draw(cls, rng: np.random.Generator, medium: Medium, families: Sequence[Family], language: str) -> "Hand":
         """One of the medium's layouts, and a family of a kind that suits it, or any where there is none."""
         suited = [family for family in families if family.style in medium.writing] or list(families)
         family = suited[int(rng.integers(len(suited)))]
         heading = suited[int(rng.integers(len(suited)))] if rng.random() < 0.3 else family
         usual = [weight for weight in family.weights if 400 <= weight <= 600] or list(family.weights)
         layout = medium.layouts[int(rng.integers(len(medium.layouts)))]
-        return cls(layout, family, heading, usual[int(rng.integers(len(usual)))], float(rng.random()))
+        weight, length = usual[int(rng.integers(len(usual)))], float(rng.random())
+        vertical = not medium.level and rng.random() < _VERTICAL.get(language, 0.0)
+        return cls(layout, family, heading, weight, length, vertical)
 
-    def style(self, block: Block) -> Style:
+    def style(self, block: Block, vertical: bool) -> Style:
         family = self.heading if block.role == "heading" else self.family
         wanted = 700 if block.bold else self.weight
         weight = min(family.weights, key=lambda w: abs(w - wanted))
-        return Style(family, weight, block.align, block.leading, hyphenate=block.align == "justify")
+        return Style(family, weight, block.align, block.leading, hyphenate=block.align == "justify", vertical=vertical)
 
 
 @dataclass(frozen=True)
@@ -65,52 +71,63 @@ def write(
     """Set a text for every block of the layout, none smaller in the picture than `smallest` pixels an em.
 
     `texts` keeps what was drawn from the supply, for another try in another view; `mirrored` columns run from right to
-    left. Raises SampleError when a text cannot be written or does not fit.
+    left, as those of vertical lines do. Raises SampleError when a text cannot be written or does not fit.
     """
     left, top, right, bottom = view.area
     layout, count = hand.layout, len(hand.layout.columns)
     gutter = (layout.gutter or _GUTTER) * (right - left)
-    width = (right - left - gutter * (count - 1)) / count
-    gap = layout.gap * (bottom - top)
-    side = min(right - left, bottom - top)
+    width, height = (right - left - gutter * (count - 1)) / count, bottom - top
+    vertical = hand.vertical and width < _WIDEST * height
+    deep = width if vertical else height  # the room across the lines
+    gap = layout.gap * deep
+    side = min(right - left, height)
     least = smallest / view.least_scale
     common = np.inf  # all body text has one size
+
+    def fit(text: str, block: Block, room: float, low: float, high: float) -> Setting:
+        box = (room, height) if vertical else (width, room)
+        return _fit(setter, text, supply.language, hand.style(block, vertical), *box, low, high)
+
+    def taken(setting: Setting) -> float:
+        return setting.width if vertical else setting.height
+
     columns: list[list[Setting]] = []
     key = 0
     for column in layout.columns:
-        room = bottom - top - gap * (len(column) - 1)
+        room = deep - gap * (len(column) - 1)
         most = common
         settings: list[Setting] = []
         for number, block in enumerate(column):
-            height = room / sum(b.role == block.role for b in column[number:])
+            share = room / sum(b.role == block.role for b in column[number:])
             if block.role == "heading":
-                height = min(room, block.share * (bottom - top))
-            low, high = (max(least, share * side) for share in block.size)
+                share = min(room, block.share * deep)
+            low, high = (max(least, size * side) for size in block.size)
             largest = max(low, min(high * _STRETCH, np.inf if block.role == "heading" else most))
             if key not in texts:
-                texts[key] = _text(supply, block, hand, width * height, low, min(high, largest))
-            setting = _fit(setter, texts[key], supply.language, hand.style(block), width, height, least, largest)
+                texts[key] = _text(supply, block, hand, width * height * share / deep, low, min(high, largest))
+            setting = fit(texts[key], block, share, least, largest)
             if block.role == "heading":
                 most = min(most, setting.size / _HIERARCHY)
             else:
                 most = common = setting.size
             settings.append(setting)
-            room -= setting.height
+            room -= taken(setting)
             key += 1
         columns.append(settings)
     written: list[Written] = []
     for place, (column, settings) in enumerate(zip(layout.columns, columns, strict=True)):
         for number, (block, setting) in enumerate(zip(column, settings, strict=True)):
             if block.role == "body" and setting.size > common:
-                box = (width, setting.height, common, common)
-                settings[number] = setter.fit(setting.text, supply.language, setting.style, *box)
-        x = left + (count - 1 - place if mirrored else place) * (width + gutter)
-        used = sum(setting.height for setting in settings) + gap * (len(settings) - 1)
-        # A little above the middle, where the eye takes it to be.
-        y = top + (bottom - top - used) * (0.46 if layout.anchor == "middle" else 0)
+                box = (taken(setting), height) if vertical else (width, setting.height)
+                settings[number] = setter.fit(setting.text, supply.language, setting.style, *box, common, common)
+        begin = left + (count - 1 - place if mirrored or vertical else place) * (width + gutter)
+        used = sum(map(taken, settings)) + gap * (len(settings) - 1)
+        # A little above the middle, where the eye takes it to be; vertical lines go on from the right.
+        spare = (deep - used) * ((0.5 if vertical else 0.46) if layout.anchor == "middle" else 0)
         for block, setting in zip(column, settings, strict=True):
+            x, y = (begin + width - spare - setting.width, top) if vertical else (begin, top + spare)
             written.append(Written(block, setting, x, y))
-            y += setting.height + gap
+            spare += taken(setting) + gap
     return written
 
 

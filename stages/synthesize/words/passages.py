@@ -28,6 +28,7 @@ _SPACE = re.compile("\\s+(?![\u0e46\u0e2f])")  # the Thai marks of repetition an
 # Pairs that are the same in every language; of those that differ („…“ and “…”) none is told by its mark alone.
 _PAIRS = {"(": ")", "[": "]", "{": "}", "（": "）", "「": "」", "『": "』", "《": "》", "【": "】", "«": "»"}
 _CLOSERS = frozenset(_PAIRS.values())
+_PAUSING = " \t,;:\u3001\uff0c\uff1b\uff1a\u060c\u061b"
 _TRAILING = " \t.,;:!?\u3002\uff01\uff1f\u0964\u061f\u3001\uff0c\uff1b\uff1a\u060c\u061b"
 
 
@@ -69,8 +70,13 @@ def passage(
                 else:
                     unfinished = unfinished or text
         if found:
-            return found.strip()
-    return (unfinished or _shortened(text, longest)).strip()
+            return _ended(found)
+    return _ended(unfinished or _shortened(text, longest))
+
+
+def _ended(text: str) -> str:
+    """The text without a comma or colon at its end, after which one would read on."""
+    return text.rstrip(_PAUSING) or text.strip()
 
 
 def openings(corpus: str, language: str) -> int:

@@ -89,7 +89,7 @@ def test_ink_of_each_character_lies_in_its_quadrilateral(setter: Typesetter, nam
     view = frame(medium, (512, 512), Pose.draw(rng), 1.0)
     for _ in range(12):
         try:
-            hand = Hand.draw(rng, medium, families)
+            hand = Hand.draw(rng, medium, families, language)
             written = write(view, hand, {}, setter, Supply("udhr", language, rng), SMALLEST, language == "ar")
             break
         except SampleError:
@@ -109,6 +109,25 @@ def test_ink_of_each_character_lies_in_its_quadrilateral(setter: Typesetter, nam
             assert not ((seen > 96) & (inside == 0)).any(), geometry.characters.texts[row]
             count += 1
     assert count >= 3
+
+
+@pytest.mark.parametrize("name", ["a sticky note", "an open book"])
+def test_vertical_lines_run_downwards_and_go_on_to_the_left(setter: Typesetter, name: str):
+    medium = next(m for m in MEDIA if m.name == name)
+    rng = generator("vertical", 1, 0)
+    hand = replace(Hand.draw(rng, medium, catalog.for_language("zh-Hans"), "zh-Hans"), vertical=True)
+    view = frame(medium, (512, 512), Pose.draw(rng), 0.0)
+    written = write(view, hand, {}, setter, Supply("udhr", "zh-Hans", rng), SMALLEST, False)
+    assert [text.x for text in written] == sorted((text.x for text in written), reverse=True)
+    for geometry in covers(setter, written, view)[1]:
+        for line, words in zip(geometry.lines.quads.reshape(-1, 4, 2), geometry.lines.texts, strict=True):
+            across, down = np.ptp(line, axis=0)
+            assert down > across or len(words) == 1
+        middles = geometry.lines.quads.reshape(-1, 4, 2)[:, :, 0].mean(axis=1)
+        assert (np.diff(middles) < 0).all()
+    assert not any(
+        m.level and Hand.draw(rng, m, catalog.for_language("zh-Hans"), "zh-Hans").vertical for m in MEDIA * 8
+    )
 
 
 def test_text_is_darker_or_lighter_than_what_is_around_it(setter: Typesetter):

@@ -66,3 +66,10 @@ def test_a_mark_is_never_cut_from_its_letter(tmp_path: Path):
     (tmp_path / "hi.txt").write_text("कि" * 300, encoding="utf-8")
     for longest in (20, 21):
         assert passages.passage(str(tmp_path), "hi", 5, longest, np.random.default_rng(0)).endswith("कि")
+
+
+def test_what_is_broken_off_ends_without_a_comma():
+    for language in ("en", "ja", "ar"):
+        rng = np.random.default_rng(2)
+        found = [passages.passage("udhr", language, 4, 24, rng) for _ in range(60)]
+        assert not any(text.endswith((",", "、", "،", ";", "；")) for text in found)
