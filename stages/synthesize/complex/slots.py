@@ -1,9 +1,9 @@
 """Expressions: the words of a template, with slots that a picture's supply fills.
 
 `{price}` or `{fill:price}` is filled by kind, `{name:20}` with at most 20 characters, `{heading:40}` and
-`{passage:80-160}` come from the corpus, `{count:1-99}` is a whole number by lot, `{n}` counts the items of a repeat and
-`{n:2015}` counts from there. `{shop=company}` gives a filled slot a name and `{shop}` says it again. What stands
-outside of slots is drawn in every language, so it must not hold letters.
+`{passage:80-160}` come from the corpus, `{count:1-99}` is a whole number by lot, `{n}` counts the items of a repeat,
+`{n:2015}` counts from there, and `{day}` is the day of the week of that number. `{shop=company}` gives a filled slot a
+name and `{shop}` says it again. What stands outside of slots is drawn in every language, so it must not hold letters.
 """
 
 import re
@@ -16,7 +16,7 @@ from stages.synthesize.words.digits import localized
 from stages.synthesize.words.supply import Supply
 
 FILLED = ("title", "sentence", "word", *sorted(fill.KINDS))
-OWN = ("heading", "passage", "count", "n")
+OWN = ("heading", "passage", "count", "n", "day")
 KINDS = (*FILLED, *OWN)
 _LENGTHS = {"title": 40, "sentence": 90, "word": 14, "button": 16, "menu": 14, "label": 18, "product": 28, "dish": 30}
 _HEADINGS = ("heading", "title")
@@ -124,6 +124,8 @@ class Scope:
         supply = self.supply
         if slot.kind == "n":
             return localized(str(self.number - 1 + (1 if slot.low is None else slot.low)), supply.language)
+        if slot.kind == "day":
+            return fill.day(self.number, supply.language)
         if slot.kind == "count":
             return localized(str(int(supply.rng.integers(slot.low, slot.high + 1))), supply.language)
         if slot.kind == "passage":

@@ -27,6 +27,18 @@ from dataengine.config import suggest
 from dataengine.errors import SampleError, StageError
 from stages.synthesize.words import digits
 
+# What the labels and terms of `lists.toml` are, in their order: `email_label` is the first label of a language.
+_NAMED = {
+    "label": (
+        "email", "password", "first_name", "last_name", "phone", "search", "language", "country", "birth", "quantity",
+        "total", "shipping", "address", "comments", "notifications", "dark_mode", "username", "payment",
+    ),
+    "term": (
+        "invoice", "receipt", "date", "item", "price", "subtotal", "tax", "time", "destination", "platform", "gate",
+        "seat", "name", "city", "company", "departure",
+    ),
+}  # fmt: skip
+_LABELS = {f"{name}_label": (kind, place) for kind, names in _NAMED.items() for place, name in enumerate(names)}
 LISTED = frozenset({"button", "menu", "label", "product", "dish", "tagline", "question", "message", "brand"})
 LATIN = frozenset({"email", "url", "username"})
 
@@ -104,7 +116,7 @@ def fill(kind: str, language: str, longest: int, rng: np.random.Generator) -> st
         text = pool[rng.integers(len(pool))]
         if len(text) <= longest:
             return text
-    if len(shortest) > longest:
+    if len(shortest) > longest and kind not in _LABELS:  # which can be said in one way only
         raise SampleError(
             f"no {kind} in {language!r} has {longest} characters or fewer", f"Allow {len(shortest)} characters."
         )
@@ -121,6 +133,9 @@ def _pool(kind: str, language: str) -> tuple[tuple[str, ...], str]:
         raise StageError(f"no {kind} is known in {language!r}{meant}", f"use one of {_known(LANGUAGES)}")
     if kind in LISTED:
         texts = _lists(language)[kind]
+    elif kind in _LABELS:
+        listed, place = _LABELS[kind]
+        texts = (_lists(language)[listed][place],)
     else:
         rng = np.random.default_rng(zlib.crc32(f"{kind} {language}".encode()))
         drawn = dict.fromkeys(_clean(_MAKERS[kind](language, rng), language) for _ in range(_POOL))
@@ -315,8 +330,8 @@ def _date(language: str, rng: np.random.Generator) -> str:
 
 
 def _time(language: str, rng: np.random.Generator) -> str:
-    """By the locale, or of 24 hours: where `AM` stands in Latin letters only this one is left."""
-    return dates.format_time(_moment(language, rng), _pick(("short", "HH:mm"), rng), locale=_locale(language))
+    """Of 24 hours, so that the times of a table are alike."""
+    return dates.format_time(_moment(language, rng), "HH:mm", locale=_locale(language))
 
 
 def _month(language: str, rng: np.random.Generator) -> str:
@@ -327,6 +342,12 @@ def _month(language: str, rng: np.random.Generator) -> str:
 
 def _weekday(language: str, rng: np.random.Generator) -> str:
     return dates.get_day_names("wide", "format", _locale(language))[int(rng.integers(7))]
+
+
+def day(number: int, language: str) -> str:
+    """The short name of a day of the week, the first one from 1: weeks begin as they do in the language's region."""
+    locale = _locale(language)
+    return dates.get_day_names("abbreviated", "format", locale)[(locale.first_week_day + number - 1) % 7]
 
 
 def _year(language: str, rng: np.random.Generator) -> str:
@@ -408,4 +429,4 @@ _MAKERS: dict[str, Callable[[str, np.random.Generator], str]] = {
     "duration": _duration,
     "temperature": _temperature,
 }
-KINDS = frozenset(_MAKERS) | LISTED
+KINDS = frozenset(_MAKERS) | LISTED | frozenset(_LABELS)

