@@ -106,7 +106,8 @@ def heading(corpus: str, language: str, longest: int, rng: np.random.Generator) 
 
 @cache
 def _headings(corpus: str, language: str, longest: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    headings = tuple(h for h in corpora.load(corpus, language).headings if len(h) <= longest)
+    whole = (text.rstrip(_TRAILING) or text for text in corpora.load(corpus, language).headings)
+    headings = tuple(text for text in whole if len(text) <= longest)
     short = (c.text.rstrip(_TRAILING) for c in _clauses(corpus, language)[0] if c.opens)
     return headings, tuple(dict.fromkeys(text for text in short if longest // 4 < len(text) <= longest))
 

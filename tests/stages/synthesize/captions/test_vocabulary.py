@@ -71,12 +71,14 @@ def test_patterns_can_say_everything(language: str):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_patterns_use_known_names_and_end_in_a_stop(language: str):
+    """Thai has no stop: a space parts its sentences."""
     words = load(language)
     known = {"kind", *FACTS, *PLURALS, *SPEAKING}
     for kind in PATTERNS:
         for pattern in words.patterns[kind]:
             assert pattern.names <= known, pattern
-            assert pattern.pieces[-1][1] is None and pattern.pieces[-1][0][-1] in ".。।", pattern
+            if language != "th":
+                assert pattern.pieces[-1][1] is None and pattern.pieces[-1][0][-1] in ".。।", pattern
             assert len(pattern.names) == sum(name is not None for _, name in pattern.pieces), "each fact once"
     assert words.line.names == {"facts", "text"}
 
