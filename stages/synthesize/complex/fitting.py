@@ -60,6 +60,13 @@ def fit(copy: Copy, lines: int, width: float, height: float, smallest: float, la
     return Fitted(copy, found, width, found.height - copy.trimmed * found.size, width, limit, largest)
 
 
+def share_that_fits(copy: Copy, lines: int, width: float, height: float, smallest: float, largest: float) -> float:
+    """About how much of a text's length the box that it does not fit would take, at the smallest size."""
+    limit = min(height, copy.height(lines) * largest)
+    fitting = 1 if lines == 1 else max(1, int((limit / smallest - copy.first) / copy.pitch) + 1)
+    return fitting * width / smallest * REFERENCE / copy.draft.breaks.ends[-1]
+
+
 def evened(fitted: Fitted) -> Fitted:
     """A paragraph in the same size and number of lines, which are about as long as each other."""
     setting = fitted.setting

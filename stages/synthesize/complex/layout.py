@@ -13,7 +13,7 @@ from dataengine.errors import SampleError
 from stages.synthesize.complex import charts, nodes
 from stages.synthesize.complex.blocks import Block
 from stages.synthesize.complex.faces import Faces
-from stages.synthesize.complex.fitting import Fitted, evened, fit
+from stages.synthesize.complex.fitting import Fitted, evened, fit, share_that_fits
 from stages.synthesize.complex.nodes import Container
 from stages.synthesize.complex.paint import Rect
 
@@ -397,8 +397,10 @@ class Layout:
         block.fitted = None  # its layout is going to change
         low, high = (max(self.smallest, size * self.unit * self.scale * self.faces.size) for size in node.size)
         high = max(self.smallest, min(high, most))
-        problem = ""
+        problem, longest = "", 1.0
         for share in _AGAIN:
+            if share > longest and share > _AGAIN[-1]:
+                continue  # it would not fit either
             if share < 1:
                 if block.scope is None or not _redrawn(block):
                     break
@@ -416,6 +418,7 @@ class Layout:
                 few = node.lines <= _FEW and node.align == "start" and found.height > found.setting.size * 1.8
                 block.fitted = evened(found) if few else found
                 return block.fitted
+            longest = share * share_that_fits(block.copy, node.lines, width, height, min(low, high), high)
             problem = f"{len(block.words)} characters do not fit {width:.0f}×{height:.0f} px at {min(low, high):.0f} px"
         raise Overflow(block, problem)
 
