@@ -15,17 +15,26 @@ HASHES = st.lists(st.integers(0, 2**64 - 1), min_size=0, max_size=40)
 
 @settings(deadline=None, max_examples=60)
 @given(HASHES, st.lists(st.tuples(st.integers(0, 39), st.integers(0, 63)), max_size=40), st.integers(0, 12))
-def test_near_pairs_are_those_of_brute_force(hashes, flips, distance):
+def test_near_pairs_connect_what_brute_force_connects(hashes, flips, distance):
     hashes = [*hashes, *(hashes[i % len(hashes)] ^ (1 << bit) for i, bit in flips if hashes)]
+    hashes += hashes[:5]
     p = np.array(hashes, np.uint64)
     d = p[::-1].copy()
-    expected = {
+    every = [
         (i, j)
         for i in range(len(p))
         for j in range(i + 1, len(p))
         if int(p[i] ^ p[j]).bit_count() <= distance and int(d[i] ^ d[j]).bit_count() <= 20
-    }
-    assert {tuple(pair) for pair in near_pairs(p, d, distance, 20).tolist()} == expected
+    ]
+    found = near_pairs(p, d, distance, 20)
+    assert {tuple(pair) for pair in found.tolist()} <= set(every)
+    expected = components(len(p), np.array(every, np.int64).reshape(-1, 2))
+    assert components(len(p), found).tolist() == expected.tolist()
+
+
+def test_many_equal_images_are_paired_with_the_first_of_them():
+    hashes = np.full(20_000, 7, np.uint64)
+    assert near_pairs(hashes, hashes, 6, 10).tolist() == [[0, j] for j in range(1, 20_000)]
 
 
 def test_pairs_within_and_across_blocks_are_found():
