@@ -114,6 +114,30 @@ def stats(run: RunFolder) -> None:
 
 
 @app.command()
+def why(
+    run: RunFolder,
+    sample_id: Annotated[str, typer.Argument(help="The sample's id, as `sql` shows it.", metavar="SAMPLE_ID")],
+) -> None:
+    """Show why a sample was kept or dropped: every filter's values, threshold and verdict."""
+    from dataengine import whatif as questions
+    from dataengine.run import Run
+
+    questions.why(Run(run).require(), sample_id, _console())
+
+
+@app.command()
+def whatif(
+    run: RunFolder,
+    changes: Annotated[list[str], typer.Argument(help="FILTER=NUMBER or 'FILTER=predicate'.", metavar="CHANGE...")],
+) -> None:
+    """Count what would be kept if filters were different. Writes nothing."""
+    from dataengine import whatif as questions
+    from dataengine.run import Run
+
+    questions.whatif(Run(run).require(), changes, _console())
+
+
+@app.command()
 def check(run: RunFolder) -> None:
     """Prove that a run's books balance: nothing lost, nothing twice, every digest right."""
     from dataengine import books

@@ -6,7 +6,8 @@ The cost is one pass of DuckDB over metadata.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import duckdb
@@ -15,8 +16,11 @@ from pydantic import Field, model_validator
 
 from dataengine import schema
 from dataengine.catalog import columns, first_line
-from dataengine.config import Config
+from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE]-?\d+)?(?![\w.])")
+_QUOTED = re.compile(r"""('(?:[^']|'')*'|"[^"]*")""")
 
 
 class Filter(Config):
@@ -69,6 +73,23 @@ def _column_refs(node: Any) -> Iterator[list[str]]:
     elif isinstance(node, list):
         for value in node:
             yield from _column_refs(value)
+
+
+def _verdict(f: Filter) -> str:
+    """Whether a filter keeps a sample, as SQL that is never null."""
+    return f"coalesce(({f.keep}\n), {str(f.when_missing == 'keep').lower()})"
+
+
+def _moved(f: Filter, value: str) -> str:
+    if not _NUMBER.fullmatch(value):
+        return value
+    pieces = _QUOTED.split(f.keep)  # what is quoted stands at the odd places
+    numbers = sum(len(_NUMBER.findall(piece)) for piece in pieces[::2])
+    if numbers != 1:
+        message = f"{f.name}: {f.keep!r} has {numbers or 'no'} numbers, so {value} has no place in it"
+        raise ManifestError(message, f"give the whole predicate, as '{f.name}=width >= {value}'")
+    pieces[::2] = (_NUMBER.sub(value, piece) for piece in pieces[::2])
+    return "".join(pieces)
 
 
 def _text(value: str) -> str:
@@ -127,6 +148,56 @@ class Select:
                 return ManifestError(f"{where}: {first_line(raised)}", remedy)
         return error
 
+    def moved(self, changes: Mapping[str, str]) -> "Select":
+        """The same with other filters: by name, a number that takes the place of the only one of the predicate, or a
+        whole predicate. Raises ManifestError for a name that no filter has, and where it is unclear which number."""
+        known = {f.name: f for f in self.params.filters}
+        for name, value in changes.items():
+            if name not in known:
+                raise ManifestError(
+                    f"no filter is named {name!r}{suggest(name, list(known))}", f"filters: {', '.join(known)}"
+                )
+            known[name] = known[name].model_copy(update={"keep": _moved(known[name], value)})
+        return Select(0, self.params.model_copy(update={"filters": list(known.values())}))
+
+    def counts(self, db: duckdb.DuckDBPyConnection, by: Sequence[str]) -> pa.Table:
+        """How many samples there are and how many each phase keeps, `kept_<phase>`, by some columns."""
+        kept = [f"count_if({self._kept(phase)}) as kept_{phase}" for phase in self.params.phases]
+        group = ", ".join(f'"{column}"' for column in by)
+        try:
+            return db.sql(
+                f"select {', '.join([group, 'count(*) as samples', *kept])} from measured group by {group}"
+            ).to_arrow_table()
+        except duckdb.Error as error:
+            raise self._culprit(db, error) from None
+
+    def _kept(self, phase: int) -> str:
+        """Whether a phase keeps a sample, as SQL."""
+        asked = [f for f in self.params.filters if (f.phase or 0) <= phase]
+        return " and ".join(_verdict(f) for f in asked) or "true"
+
+    def explain(self, db: duckdb.DuckDBPyConnection, sample_id: str) -> pa.Table:
+        """What every filter says of a sample: part, row, filter, since (its first phase), values, keep (its predicate),
+        verdict (keep, drop, or either for what is missing), note. Samples with the same id have their rows each."""
+        known = columns(db, "measured")
+        rows = []
+        for f in self.params.filters:
+            named = referenced_columns(db, f.keep, known)
+            values = " || ', ' || ".join(_shown(c, known[c]) for c in named) or "''"
+            rows.append(
+                f"""{{'filter': {_text(f.name)}, 'since': {f.phase or self.params.phases[0]}, 'values': {values},
+                    'keep': {_text(" ".join(f.keep.split()))},
+                    'verdict': case when ({f.keep}\n) is null then 'missing: {f.when_missing}'
+                        when ({f.keep}\n) then 'keep' else 'drop' end,
+                    'note': {_text(f.note)}}}"""
+            )
+        kind = 'struct(filter varchar, since int, "values" varchar, keep varchar, verdict varchar, note varchar)[]'
+        return db.sql(
+            f"""select part, row, unnest([{", ".join(rows)}]::{kind}, recursive := true)
+                from measured where sample_id = ? order by part, row""",
+            params=[sample_id],
+        ).to_arrow_table()
+
     def sql(self, db: duckdb.DuckDBPyConnection) -> str:
         """The one query that decides: verdicts once per sample, then one row a sample and phase.
 
@@ -134,9 +205,8 @@ class Select:
         known = columns(db, "measured")
         verdicts, reasons, used = [], [], set()
         for f in self.params.filters:
-            missing = str(f.when_missing == "keep").lower()
             fault = f"{{'name': {_text(f.name)}, 'since': {f.phase or self.params.phases[0]}}}"
-            verdicts.append(f"case when coalesce(({f.keep}\n), {missing}) then null else {fault} end")
+            verdicts.append(f"case when {_verdict(f)} then null else {fault} end")
             named = referenced_columns(db, f.keep, known)
             used.update(named)
             shown = " || ', ' || ".join(_shown(c, known[c]) for c in named)
