@@ -4,7 +4,7 @@ Identical means the same decoded pixels (`pixel_digest`, which also finds the sa
 means that the 64-bit pHash and dHash differ in at most so many bits each. Groups are connected components, and the
 keeper is the first by a declared order. Whether a duplicate is dropped is for `select` to say: `duplicate_of is null`.
 
-Near pairs come from an exact index (`stages.hamming`): 9 s for a million hashes. Images whose hashes are equal are
+Near pairs come from an exact index (`stages.hamming`): 7 s for a million hashes. Images whose hashes are equal are
 compared once, however many they are.
 """
 
