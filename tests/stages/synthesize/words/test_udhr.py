@@ -44,3 +44,10 @@ def test_a_language_that_the_declaration_lacks_is_refused_with_those_it_has():
     with pytest.raises(StageError, match="tlh") as caught:
         corpus.load("udhr", "tlh")
     assert "zh-Hans" in caught.value.remedy
+
+
+def test_chinese_has_chinese_punctuation():
+    for language in ("zh-Hans", "zh-Hant"):
+        found = udhr.load(language)
+        assert not any(set(text) & set(",;:!?()") for text in (*found.headings, *found.paragraphs))
+        assert sum(text.count("，") for text in found.paragraphs) > 60
