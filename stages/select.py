@@ -162,11 +162,15 @@ class Select:
 
     def counts(self, db: duckdb.DuckDBPyConnection, by: Sequence[str]) -> pa.Table:
         """How many samples there are and how many each phase keeps, `kept_<phase>`, by some columns."""
-        kept = [f"count_if({self._kept(phase)}) as kept_{phase}" for phase in self.params.phases]
+        phases = self.params.phases
+        kept = ", ".join(f"({self._kept(phase)}) as _kept_{phase}" for phase in phases)
+        sums = ", ".join(f"count_if(_kept_{phase}) as kept_{phase}" for phase in phases)
         group = ", ".join(f'"{column}"' for column in by)
+        # Verdicts first: a predicate may look at other samples, as a rank does, and cannot stand within a sum.
+        judged = f"select {group}, {kept} from measured"
         try:
             return db.sql(
-                f"select {', '.join([group, 'count(*) as samples', *kept])} from measured group by {group}"
+                f"select {group}, count(*) as samples, {sums} from ({judged}) group by {group}"
             ).to_arrow_table()
         except duckdb.Error as error:
             raise self._culprit(db, error) from None
@@ -193,8 +197,9 @@ class Select:
             )
         kind = 'struct(filter varchar, since int, "values" varchar, keep varchar, verdict varchar, note varchar)[]'
         return db.sql(
-            f"""select part, row, unnest([{", ".join(rows)}]::{kind}, recursive := true)
-                from measured where sample_id = ? order by part, row""",
+            f"""with judged as (select sample_id, part, row, [{", ".join(rows)}]::{kind} as _said from measured)
+                select part, row, unnest(_said, recursive := true) from judged where sample_id = ?
+                order by part, row""",
             params=[sample_id],
         ).to_arrow_table()
 

@@ -88,6 +88,17 @@ def test_a_number_takes_the_place_of_the_only_one_outside_of_quotes():
         both.moved({"both": "5"})
 
 
+def test_a_rank_is_among_all_samples(run: Run):
+    top = "words=percent_rank() over (partition by category order by width) >= 0.5"
+    assert row(ask("whatif", run.url, top, "clarity=true"), "all")[3] == "4"
+    select = Select(0, Params(filters=[{"name": "top", "keep": top.removeprefix("words=")}]))
+    assert [select.explain(catalog.connect(run), f"id000{i}")["verdict"][0].as_py() for i in (0, 2, 4)] == [
+        "drop",
+        "keep",
+        "keep",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
