@@ -1,4 +1,4 @@
-"""Seconds and memory of what-if, stats, selecting and balancing on synthetic metadata, as DuckDB on two cores takes them.
+"""Seconds and memory that what-if, selecting, balancing and stats take on synthetic metadata.
 
     python benchmarks/metadata.py [--rows 1000000]
 
@@ -121,7 +121,7 @@ def main() -> None:
         timed("whatif", lambda: whatif.whatif(run, ["clarity=4"], console))
         select = Select(0, SelectParams(phases=[256, 640], filters=_FILTERS))
         timed("select", lambda: write(run, "decisions", select))
-        balance = Balance(0, BalanceParams(by="category", target={name: 0.25 for name in _CATEGORIES}))
+        balance = Balance(0, BalanceParams(by="category", target=dict.fromkeys(_CATEGORIES, 0.25)))
         timed("balance", lambda: write(run, "weights", balance))
         timed("stats", lambda: stats.show(run, console))
         timed("why", lambda: whatif.why(run, f"{rows // 2:032x}", console))

@@ -63,35 +63,31 @@ def whatif(run: Run, changes: Sequence[str], console: Console) -> None:
     then.check(db)
     known = catalog.columns(db, "measured")
     by = [column for column in _GROUPS if column in known]
-
-    counted, changed = now.counts(db, by), then.counts(db, by)
-    for name, table in (("counted", counted), ("changed", changed)):
-        db.register(name, table)
+    db.register("counted", now.counts(db, by, [then]))
     for group in (None, *by):
         _print(db, group, now.params.phases, console)
 
 
 def _print(db: duckdb.DuckDBPyConnection, group: str | None, phases: Sequence[int], console: Console) -> None:
     name = f"coalesce(\"{group}\"::varchar, 'unknown')" if group else "'all'"
-    sums = ", ".join(f"sum(kept_{phase})::bigint" for phase in phases)
-    asked = f"select {name} as name, sum(samples)::bigint, {sums} from {{}} group by name order by 2 desc, 1"
-    before = db.execute(asked.format("counted")).fetchall()
-    after = {row[0]: row[2:] for row in db.execute(asked.format("changed")).fetchall()}
+    sums = ", ".join(f"sum(kept_{phase}_{n})::bigint" for phase in phases for n in (0, 1))
+    asked = f"select {name} as name, sum(samples)::bigint, {sums} from counted group by name order by 2 desc, 1"
+    rows = db.execute(asked).fetchall()
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column(group or "")
     shown.add_column("samples", justify="right")
     for phase in phases:
         for column in (f"kept in {phase}", "would be", "change"):
             shown.add_column(column, justify="right")
-    for value, samples, *kept in before[:_MOST_GROUPS]:
+    for value, samples, *kept in rows[:_MOST_GROUPS]:
         cells = [f"{samples:,}"]
-        for was, is_ in zip(kept, after[value], strict=True):
+        for was, is_ in zip(kept[::2], kept[1::2], strict=True):
             share = f" ({(is_ - was) / was:+.1%})" if was and is_ != was else ""
             cells += [f"{was:,}", f"{is_:,}", f"{is_ - was:+,}{share}" if is_ != was else ""]
         shown.add_row(value, *cells)
     console.print(shown)
-    if len(before) > _MOST_GROUPS:
-        console.print(f"… and {len(before) - _MOST_GROUPS} more")
+    if len(rows) > _MOST_GROUPS:
+        console.print(f"… and {len(rows) - _MOST_GROUPS} more")
     console.print()
 
 

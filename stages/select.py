@@ -160,20 +160,23 @@ class Select:
             known[name] = known[name].model_copy(update={"keep": _moved(known[name], value)})
         return Select(0, self.params.model_copy(update={"filters": list(known.values())}))
 
-    def counts(self, db: duckdb.DuckDBPyConnection, by: Sequence[str]) -> pa.Table:
-        """How many samples there are and how many each phase keeps, `kept_<phase>`, by some columns."""
-        phases = self.params.phases
-        kept = ", ".join(f"({self._kept(phase)}) as _kept_{phase}" for phase in phases)
-        sums = ", ".join(f"count_if(_kept_{phase}) as kept_{phase}" for phase in phases)
+    def counts(self, db: duckdb.DuckDBPyConnection, by: Sequence[str], others: Sequence["Select"] = ()) -> pa.Table:
+        """How many samples there are by some columns, and how many each phase keeps: `kept_<phase>_0` with these
+        filters, `kept_<phase>_1` and so on with those of others, all in one pass."""
+        judges = list(enumerate((self, *others)))
+        columns = {f"kept_{p}_{n}": judge._kept(p) for p in self.params.phases for n, judge in judges}
         group = ", ".join(f'"{column}"' for column in by)
         # Verdicts first: a predicate may look at other samples, as a rank does, and cannot stand within a sum.
-        judged = f"select {group}, {kept} from measured"
+        judged = ", ".join(f"({verdict}) as _{name}" for name, verdict in columns.items())
+        sums = ", ".join(f"count_if(_{name}) as {name}" for name in columns)
         try:
             return db.sql(
-                f"select {group}, count(*) as samples, {sums} from ({judged}) group by {group}"
+                f"""with judged as (select {group}, {judged} from measured)
+                    select {group}, count(*) as samples, {sums} from judged group by {group}"""
             ).to_arrow_table()
         except duckdb.Error as error:
-            raise self._culprit(db, error) from None
+            culprits = (judge._culprit(db, error) for _, judge in judges)
+            raise next((found for found in culprits if found is not error), error) from None
 
     def _kept(self, phase: int) -> str:
         """Whether a phase keeps a sample, as SQL."""

@@ -73,11 +73,12 @@ def test_counts_are_those_that_selecting_would_make(run: Run):
     db = catalog.connect(run)
     for changes in ({}, {"clarity": "1.5"}, {"size": "400", "words": "width > 300"}):
         select = Select(0, Params(phases=[256, 640], filters=FILTERS)).moved(changes)
-        counted = select.counts(db, ["language"]).to_pylist()
+        counted = Select(0, Params(phases=[256, 640])).counts(db, ["language"], [select]).to_pylist()
         decided = select.rows(db).read_all().to_pylist()
         for phase in (256, 640):
             kept = sum(d["kept"] for d in decided if d["phase"] == phase)
-            assert sum(c[f"kept_{phase}"] for c in counted) == kept
+            assert sum(c[f"kept_{phase}_1"] for c in counted) == kept
+            assert sum(c[f"kept_{phase}_0"] for c in counted) == 6
 
 
 def test_a_number_takes_the_place_of_the_only_one_outside_of_quotes():
@@ -106,6 +107,7 @@ def test_a_rank_is_among_all_samples(run: Run):
         ("clarity", "is no change"),
         ("clarity=sharpness > 3", "sharpness"),
         ("clarity=clarity", "not true or false"),
+        ("clarity=caption::int > 3", "clarity.keep.*number 0"),
     ],
 )
 def test_a_change_that_means_nothing_is_an_error(run: Run, change: str, message: str):
