@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 import jinja2
-import yaml
 from PIL import Image, ImageDraw
 
 from dataengine import catalog, decode, stats
@@ -33,7 +32,7 @@ def write(run: Run) -> str:
     """Write the page and return where it is."""
     db = catalog.connect(run)
     state = run.read_json("run.json")
-    manifest = yaml.safe_load(run.fs.cat_file(run.path("manifest.yaml"))) or {}
+    manifest = run.manifest()
     balance = manifest.get("balance") or {}
     by, target = balance.get("by", "category"), balance.get("target", {})
     losses = _losses(run)

@@ -23,6 +23,7 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 from fsspec.implementations.local import LocalFileSystem
 
 from dataengine.errors import RunError
@@ -246,6 +247,10 @@ class Run:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise self._full(error) from None
+
+    def manifest(self) -> dict[str, Any]:
+        """What the run was asked to do, as its folder has it."""
+        return yaml.safe_load(self.fs.cat_file(self.path("manifest.yaml"))) or {}
 
     def read_json(self, name: str) -> dict[str, Any]:
         try:

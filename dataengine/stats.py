@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import duckdb
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -91,7 +90,7 @@ def show(run: Run, console: Console) -> None:
     """Print everything."""
     db = catalog.connect(run)
     state = run.read_json("run.json")
-    manifest = yaml.safe_load(run.fs.cat_file(run.path("manifest.yaml"))) or {}
+    manifest = run.manifest()
     console.print(f"[bold]{state.get('name', '')}[/] {run.url}\n", highlight=False)
     failed = db.execute("select count(*) from failures where stage in ('collect', 'synthesize')").fetchall()[0][0]
     rows = funnel(db)

@@ -8,11 +8,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from dataengine import catalog, tables
+from dataengine.config import build
 from dataengine.errors import ManifestError, RunError
 from dataengine.manifest import Manifest, stage_of
 from dataengine.run import Run
@@ -61,10 +61,8 @@ def whatif(run: Run, changes: Sequence[str], console: Console) -> None:
     now = _selection(run, "counts")
     then = now.moved(_parsed(changes))
     then.check(db)
-    known = catalog.columns(db, "measured")
-    by = [column for column in _GROUPS if column in known]
-    db.register("counted", now.counts(db, by, [then]))
-    for group in (None, *by):
+    db.register("counted", now.counts(db, _GROUPS, [then]))
+    for group in (None, *_GROUPS):
         _print(db, group, now.params.phases, console)
 
 
@@ -103,7 +101,7 @@ def _parsed(changes: Sequence[str]) -> Mapping[str, str]:
 
 def _selection(run: Run, method: str) -> Any:
     """The run's select stage. Raises RunError where it has none, or one that cannot answer."""
-    manifest = Manifest.model_validate(yaml.safe_load(run.fs.cat_file(run.path("manifest.yaml"))))
+    manifest = build(Manifest, run.manifest(), run.path("manifest.yaml"))
     if manifest.select is None:
         raise RunError(f"{run.url} selects nothing", "add a `select` section to its manifest")
     kind, params = stage_of(manifest.select, "select")

@@ -31,11 +31,11 @@ class Params(Config):
 def near_pairs(phash: np.ndarray, dhash: np.ndarray, phash_distance: int, dhash_distance: int) -> np.ndarray:
     """Pairs i < j within both Hamming distances, int64 (n, 2), that connect all that are near: of images with the same
     hashes each is paired with the first only. Hashes are uint64 (n,)."""
-    order = np.lexsort((np.arange(len(phash)), dhash, phash))
-    same = (phash[order][1:] == phash[order][:-1]) & (dhash[order][1:] == dhash[order][:-1])
-    group = np.cumsum(np.concatenate([[True], ~same])[: len(order)]) - 1
-    first = order[np.flatnonzero(np.concatenate([[True], ~same])[: len(order)])]
-    alike = np.stack([first[group], order], axis=1)[np.concatenate([[False], same])[: len(order)]]
+    order = np.lexsort((dhash, phash))  # equal ones stay in their order
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(phash[order]) != 0) | (np.diff(dhash[order]) != 0)
+    first = order[new]
+    alike = np.stack([first[np.cumsum(new) - 1], order], axis=1)[~new]
     pairs = hamming.near_pairs(phash[first], phash_distance)
     close = np.bitwise_count(dhash[first[pairs[:, 0]]] ^ dhash[first[pairs[:, 1]]]) <= dhash_distance
     return np.concatenate([alike, np.sort(first[pairs[close]], axis=1)])

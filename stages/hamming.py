@@ -53,10 +53,9 @@ def _bands(count: int, distance: int) -> list[_Band]:
     there more in each, they would be more than `distance` together."""
     edges = np.linspace(0, 64, count + 1).round().astype(int).tolist()
     radius, spare = divmod(distance, count)
-    widths = [high - low for low, high in pairwise(edges)]
     return [
-        _Band(low, width, radius if number <= spare else radius - 1)
-        for number, (low, width) in enumerate(zip(edges, widths, strict=False))
+        _Band(low, high - low, radius if number <= spare else radius - 1)
+        for number, (low, high) in enumerate(pairwise(edges))
         if number <= spare or radius > 0
     ]
 

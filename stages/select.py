@@ -103,6 +103,16 @@ def _shown(column: str, kind: str) -> str:
     return f"{_text(column + ' = ')} || coalesce({value}, 'missing')"
 
 
+def _values(named: Sequence[str], known: Mapping[str, str]) -> str:
+    """SQL for what some columns are, one after the other; empty for none."""
+    return " || ', ' || ".join(_shown(column, known[column]) for column in named)
+
+
+def _flat(predicate: str) -> str:
+    """A predicate on one line."""
+    return " ".join(predicate.split())
+
+
 class Select:
     """The engine's `select`: writes `decisions`."""
 
@@ -178,9 +188,13 @@ class Select:
             culprits = (judge._culprit(db, error) for _, judge in judges)
             raise next((found for found in culprits if found is not error), error) from None
 
+    def _since(self, f: Filter) -> int:
+        """The first phase that a filter applies in."""
+        return f.phase or self.params.phases[0]
+
     def _kept(self, phase: int) -> str:
         """Whether a phase keeps a sample, as SQL."""
-        asked = [f for f in self.params.filters if (f.phase or 0) <= phase]
+        asked = [f for f in self.params.filters if self._since(f) <= phase]
         return " and ".join(_verdict(f) for f in asked) or "true"
 
     def explain(self, db: duckdb.DuckDBPyConnection, sample_id: str) -> pa.Table:
@@ -189,22 +203,22 @@ class Select:
         known = columns(db, "measured")
         rows = []
         for f in self.params.filters:
-            named = referenced_columns(db, f.keep, known)
-            values = " || ', ' || ".join(_shown(c, known[c]) for c in named) or "''"
+            values = _values(referenced_columns(db, f.keep, known), known) or "''"
             rows.append(
-                f"""{{'filter': {_text(f.name)}, 'since': {f.phase or self.params.phases[0]}, 'values': {values},
-                    'keep': {_text(" ".join(f.keep.split()))},
+                f"""{{'filter': {_text(f.name)}, 'since': {self._since(f)}, 'values': {values},
+                    'keep': {_text(_flat(f.keep))},
                     'verdict': case when ({f.keep}\n) is null then 'missing: {f.when_missing}'
                         when ({f.keep}\n) then 'keep' else 'drop' end,
                     'note': {_text(f.note)}}}"""
             )
         kind = 'struct(filter varchar, since int, "values" varchar, keep varchar, verdict varchar, note varchar)[]'
-        return db.sql(
-            f"""with judged as (select sample_id, part, row, [{", ".join(rows)}]::{kind} as _said from measured)
+        asked = f"""with judged as (select sample_id, part, row, [{", ".join(rows)}]::{kind} as _said from measured)
                 select part, row, unnest(_said, recursive := true) from judged where sample_id = ?
-                order by part, row""",
-            params=[sample_id],
-        ).to_arrow_table()
+                order by part, row"""
+        try:
+            return db.sql(asked, params=[sample_id]).to_arrow_table()
+        except duckdb.Error as error:
+            raise self._culprit(db, error) from None
 
     def sql(self, db: duckdb.DuckDBPyConnection) -> str:
         """The one query that decides: verdicts once per sample, then one row a sample and phase.
@@ -213,13 +227,12 @@ class Select:
         known = columns(db, "measured")
         verdicts, reasons, used = [], [], set()
         for f in self.params.filters:
-            fault = f"{{'name': {_text(f.name)}, 'since': {f.phase or self.params.phases[0]}}}"
+            fault = f"{{'name': {_text(f.name)}, 'since': {self._since(f)}}}"
             verdicts.append(f"case when {_verdict(f)} then null else {fault} end")
             named = referenced_columns(db, f.keep, known)
             used.update(named)
-            shown = " || ', ' || ".join(_shown(c, known[c]) for c in named)
-            shown += " || '; ' || " if named else ""
-            reasons.append(f"when {_text(f.name)} then {shown}{_text('keep: ' + ' '.join(f.keep.split()))}")
+            shown = f"{_values(named, known)} || '; ' || " if named else ""
+            reasons.append(f"when {_text(f.name)} then {shown}{_text(f'keep: {_flat(f.keep)}')}")
         carried = "".join(f', "{c}"' for c in sorted(used - {"sample_id", "part", "row"}))
         reason = f"case _failed[1] {' '.join(reasons)} end" if reasons else "null"
         return f"""

@@ -11,10 +11,10 @@ from importlib.resources import files
 
 import pyarrow as pa
 import regex
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from dataengine.config import Config
 from dataengine.stage import Image, Resources
+from stages.synthesize.words.languages import identifier
 
 # A run of letters and digits is a word; where words are not parted by spaces, a character is.
 _WORDS = regex.compile(
@@ -125,10 +125,5 @@ def language_of(text: str) -> str | None:
             return language
     if letters < _TELLING:
         return None
-    language, probability = _identifier().classify(text)
+    language, probability = identifier().classify(text)
     return language if probability >= _SURE else None
-
-
-@cache
-def _identifier() -> LanguageIdentifier:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -48,7 +48,6 @@ class Page:
     ) -> None:
         """Draw a paragraph's glyphs, or those of one character, by its row. matrix (2, 3): from its pixels to the
         page's; colour (n,): each glyph's of `colours`."""
-        inked = glyphs.lines.quads.reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]
         # Glyphs that are drawn in one call: of one font, colour, turn and scale.
         key = ((glyphs.font * len(colours) + colour) * 2 + glyphs.turned) * 4096 + np.round(glyphs.scale * 256)
         for group in np.unique(key):
@@ -68,6 +67,7 @@ class Page:
                 pango.libraries().cairo_restore(self._cairo)
             else:
                 places = glyphs.origin[wanted] @ matrix[:, :2].T + matrix[:, 2]
+                inked = glyphs.lines.quads.reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]
                 low = np.maximum(places.min(axis=0) - 2.5 * em, inked.min(axis=0) - _BEYOND)
                 high = np.minimum(places.max(axis=0) + 2.5 * em, inked.max(axis=0) + _BEYOND)
                 self._draw_fine(placed, glyphs.fonts[font], scale, turned, matrix, colours[hue], (*low, *high))

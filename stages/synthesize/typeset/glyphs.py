@@ -311,9 +311,10 @@ def breaks(shaped: Shaped, attributes: np.ndarray, text: str, hyphen: float = 0.
 def undrawn(shaped: Shaped, attributes: np.ndarray, text: str, held: Sequence[tuple[int, int]] = ()) -> list[str]:
     """The characters of a text, as a reader takes them, that nobody would see: their glyphs are blank, or one of them
     is the font's box for what it lacks. `held` are ranges of characters that are drawn by other means."""
-    if not shaped.missing.any():
-        blank = np.unique(_character_of_byte(text)[shaped.starts[~shaped.inked]])
-        if all(is_invisible(text[place]) for place in blank.tolist()):
+    if not shaped.missing.any():  # most texts: all that is blank are whole clusters of spaces and joiners
+        character = _character_of_byte(text)[shaped.starts]
+        cuts, blank = [*np.unique(character).tolist(), len(text)], set(character[~shaped.inked].tolist())
+        if all(is_invisible(text[a:b]) for a, b in pairwise(cuts) if a in blank):
             return []
     piece, first, last = _pieces(text, attributes[:-1], shaped.starts)
     seen = np.zeros(len(first), bool)
@@ -415,8 +416,8 @@ def _spans(
     group: np.ndarray | None = None,
 ) -> list[Spans]:
     """One span for each run of equal `group`, or for each box: its text, and the quadrilateral around its boxes,
-    clockwise from the corner where reading starts; by their `owner`, of
-    `count`. All (m,) and in reading order; boxes (m, 4)."""
+    clockwise from the corner where reading starts. One Spans for each of `count` owners. All (m,) and in reading order;
+    boxes (m, 4)."""
     if group is not None and len(group):
         begins = np.concatenate([[0], np.flatnonzero(group[1:] != group[:-1]) + 1])
         ends = np.concatenate([begins[1:], [len(group)]]) - 1

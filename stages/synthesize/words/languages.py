@@ -24,6 +24,7 @@ _SCRIPTS = {
     "zh-Hant": {"Hani"},
 }
 _LATIN = ("de", "en", "es", "fr", "it", "pl", "pt", "tr", "vi")
+_TOLD = (*_LATIN, *(x for x in _SCRIPTS if not x.startswith("zh")))  # from each other
 _SHARE = 0.5  # of the letters are of the language's scripts; the rest may be names and terms
 _TELLING = 60  # letters: a shorter text is not told from others of its script
 _SURE, _DOUBTFUL = 0.98, 0.01  # of another language, and of the one it is said to be
@@ -41,12 +42,13 @@ def belongs(text: str, language: str) -> bool:
     rivals = [x for x, own in _SCRIPTS.items() if own == scripts and x != language and not x.startswith("zh")]
     if total < _TELLING or not (rivals or language in _LATIN):
         return True
-    ranked = dict(_identifier().rank(text))
+    ranked = dict(identifier(_TOLD).rank(text))
     return not (max(ranked.values()) > _SURE and ranked[language] < _DOUBTFUL)
 
 
 @cache
-def _identifier() -> LanguageIdentifier:
+def identifier(languages: tuple[str, ...] | None = None) -> LanguageIdentifier:
+    """py3langid's, of some languages or of all that it knows."""
     made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    made.set_languages([*_LATIN, *(x for x in _SCRIPTS if not x.startswith("zh"))])
+    made.set_languages(languages)
     return made

