@@ -51,7 +51,7 @@ class TextSet:
     """The source `text_set`. The run's seed has no say here: a set carries its own."""
 
     Params = Params
-    version = 7
+    version = 8
     resources = Resources(cpus=1, memory=GIB)
 
     def __init__(self, name: str, seed: int, params: Params) -> None:

@@ -201,6 +201,9 @@ def _digits(pattern: str, rng: np.random.Generator) -> str:
 @cache
 def _faker(language: str) -> Faker:
     made = Faker(_REGIONS[language].faker)
+    for provider in made.get_providers():
+        if isinstance(getattr(provider, "cities", None), list):  # Italy's come out of a set: each process has its order
+            provider.cities = sorted(provider.cities)
     made.seed_instance(1)
     return made
 

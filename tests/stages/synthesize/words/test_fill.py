@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import unicodedata
 
 import numpy as np
@@ -85,3 +88,21 @@ def test_weeks_begin_as_they_do_where_the_language_is_spoken():
     assert [day(n, "ja") for n in (1, 2, 7)] == ["日", "月", "土"]
     assert day(1, "de").startswith("Mo")
     assert all(len({day(n, language) for n in range(1, 8)}) == 7 for language in LANGUAGES)
+
+
+def test_two_processes_draw_the_same_texts():
+    """Whatever the order of their sets, which differs from process to process."""
+    asked = (
+        "import numpy as np; from stages.synthesize.words.fill import KINDS, fill; rng = np.random.default_rng(0);"
+        f"print([fill(k, l, 60, rng) for l in {LANGUAGES} for k in sorted(KINDS) for _ in range(3)])"
+    )
+    drawn = [
+        subprocess.run(
+            [sys.executable, "-c", asked],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert drawn[0] == drawn[1]
