@@ -13,6 +13,10 @@ from stages.synthesize.typeset.pango import SCALE, ffi
 REFERENCE = 48.0  # pixels an em: what every layout is made at; drawing scales it
 _WIDTHS = (50, 62.5, 75, 87.5, 100, 112.5, 125, 150, 200)  # percent: the nine that Pango names
 
+# FreeType rounds the outlines of a variable font's default weight in two ways, by whether the face has been set to
+# another weight since it was opened. A weight beside the default, too near to look different, is always set.
+_VARIED = 1 / 128
+
 
 class FontMap:
     """Makes layouts, one context a language and direction: a context that changed would undo the layouts made by it."""
@@ -43,6 +47,7 @@ class FontMap:
         description = lib.pango_font_description_new()
         lib.pango_font_description_set_family(description, family.name.encode())
         lib.pango_font_description_set_weight(description, weight)
+        lib.pango_font_description_set_variations(description, f"wght={weight + _VARIED}".encode())
         if stretch != 100:
             lib.pango_font_description_set_stretch(description, bisect_left(_WIDTHS, stretch))
         lib.pango_font_description_set_absolute_size(description, REFERENCE * SCALE)

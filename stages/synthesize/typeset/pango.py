@@ -113,6 +113,7 @@ void pango_font_description_free(PangoFontDescription *);
 void pango_font_description_set_family(PangoFontDescription *, const char *);
 void pango_font_description_set_weight(PangoFontDescription *, int);
 void pango_font_description_set_stretch(PangoFontDescription *, int);
+void pango_font_description_set_variations(PangoFontDescription *, const char *);
 void pango_font_description_set_absolute_size(PangoFontDescription *, double);
 PangoAttrList *pango_attr_list_new(void);
 void pango_attr_list_unref(PangoAttrList *);
