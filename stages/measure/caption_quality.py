@@ -14,27 +14,10 @@ import regex
 
 from dataengine.config import Config
 from dataengine.stage import Image, Resources
-from stages.synthesize.words.languages import identifier
+from stages.measure.language import language_of, words_of
 
-# A run of letters and digits is a word; where words are not parted by spaces, a character is.
-_WORDS = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*|[\p{L}\p{N}][\p{L}\p{M}\p{N}'’-]*"
-)
 _LETTER = regex.compile(r"\p{L}")
 _QUOTED = regex.compile(r"“[^”]*”|„[^“”]*[“”]|«[^»]*»|「[^」]*」|『[^』]*』|\"[^\"]*\"|(?<!\w)‘[^’]*’(?!\w)")
-_SCRIPT = {
-    "ja": regex.compile(r"[\p{Hiragana}\p{Katakana}]"),
-    "ko": regex.compile(r"\p{Hangul}"),
-    "zh": regex.compile(r"\p{Han}"),
-    "th": regex.compile(r"\p{Thai}"),
-    "he": regex.compile(r"\p{Hebrew}"),
-    "el": regex.compile(r"\p{Greek}"),
-    "bn": regex.compile(r"\p{Bengali}"),
-    "ta": regex.compile(r"\p{Tamil}"),
-}
-_SHARE = 0.3  # of the letters that a script must have to tell the language; Japanese has as much kana at least
-_TELLING = 20  # letters: the language of a shorter text in a script that many share is not told
-_SURE = 0.8  # the identifier's probability of a language that is believed
 _GRAM = 3  # words that are looked at together for what is repeated
 _ALONE = {
     "url": regex.compile(r"(?:https?://|www\.)\S+", regex.I),
@@ -77,7 +60,7 @@ class CaptionQuality:
         if caption is None:
             return dict.fromkeys(self.columns.names)
         text = " ".join(caption.split())
-        words = _WORDS.findall(text.lower())
+        words = words_of(text)
         own = " ".join(_QUOTED.sub(" ", text).split()) or text
         values = (len(text), len(words), language_of(own), fault_of(own), repetition(words))
         return dict(zip(self.columns.names, values, strict=True))
@@ -113,17 +96,3 @@ def repetition(words: Sequence[str]) -> float:
 def _grams(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     length = min(_GRAM, max(1, len(words) - 1))
     return (tuple(words[i : i + length]) for i in range(len(words) - length + 1))
-
-
-def language_of(text: str) -> str | None:
-    """ISO 639-1, by the script where it tells, by py3langid otherwise; null where a text is too short to say."""
-    letters = len(_LETTER.findall(text))
-    if not letters:
-        return None
-    for language, script in _SCRIPT.items():
-        if len(script.findall(text)) >= _SHARE * letters:
-            return language
-    if letters < _TELLING:
-        return None
-    language, probability = identifier().classify(text)
-    return language if probability >= _SURE else None

@@ -10,6 +10,7 @@ wide as high and read as one character or none. So a single character is believe
 what is not believed counts for the area only when it is long, as lines are.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -23,6 +24,8 @@ from dataengine.config import Config
 from dataengine.models.ocr import Line, PaddleReader
 from dataengine.schema import QUAD
 from dataengine.stage import GIB, Image, Resources
+from stages.measure.language import language_of, split_of, words_of
+from stages.measure.watermark import marks, repeats
 
 _SINGLE_CONFIDENCE = 0.8
 _LINE_ASPECT = 2
@@ -77,12 +80,17 @@ def covers(line: Line, min_confidence: float) -> bool:
     return believed(line, min_confidence) or longer >= _LINE_ASPECT * shorter
 
 
-def summarise(lines: Sequence[Line], width: int, height: int, min_confidence: float) -> dict[str, Any]:
+def summarise(
+    lines: Sequence[Line], width: int, height: int, min_confidence: float, caption: str | None = None
+) -> dict[str, Any]:
     """The signal's row for the lines of an image of width × height pixels."""
+    counted = [line for line in lines if covers(line, min_confidence)]
     read = [line for line in lines if believed(line, min_confidence)]
     text = "\n".join(line.text for line in read)
     characters = [sum(not c.isspace() for c in line.text) for line in read]
     total = sum(characters)
+    smallest = min((sides(line.quad)[0] for line in read), default=None)
+    faint = [line.text for line in lines if line.text.strip()]
     weighted = sum(line.confidence * n for line, n in zip(read, characters, strict=True))
     return {
         "ocr_lines": [
@@ -92,17 +100,32 @@ def summarise(lines: Sequence[Line], width: int, height: int, min_confidence: fl
         "ocr_text": text,
         "ocr_confidence": weighted / total if total else None,
         "text_script": script(text),
-        "text_area": min(1.0, sum(quad_area(li.quad) for li in lines if covers(li, min_confidence)) / (width * height)),
-        "min_character_px": min((sides(line.quad)[0] for line in read), default=None),
+        "text_split": split_of(text, found=bool(counted)),
+        "text_language": language_of(text),
+        "text_area": min(1.0, sum(quad_area(line.quad) for line in counted) / (width * height)),
+        "min_character_px": smallest,
+        "min_character_share": smallest and smallest / math.sqrt(width * height),
         "character_count": total,
+        "text_in_caption": share_said(text, caption),
+        "watermark_text": "\n".join(marks(faint)) or None,
+        "text_repeats": repeats(faint),
     }
+
+
+def share_said(text: str, caption: str | None) -> float | None:
+    """How much of a picture's text its caption says, 0 to 1: of its words, or characters where words are not parted,
+    those that stand in the caption too, each as often as there. None without either of the two."""
+    wanted = Counter(words_of(text))
+    if caption is None or not wanted:
+        return None
+    return (wanted & Counter(words_of(caption))).total() / wanted.total()
 
 
 class Ocr:
     """The signal `ocr`."""
 
     Params = Params
-    version = 2
+    version = 3
     resources = Resources(cpus=1, memory=2 * GIB, batch=4)
     columns = pa.schema(
         [
@@ -117,9 +140,15 @@ class Ocr:
             ("ocr_text", pa.string()),
             ("ocr_confidence", pa.float32()),
             ("text_script", pa.string()),
+            ("text_split", pa.string()),
+            ("text_language", pa.string()),
             ("text_area", pa.float32()),
             ("min_character_px", pa.float32()),
+            ("min_character_share", pa.float32()),
             ("character_count", pa.int32()),
+            ("text_in_caption", pa.float32()),
+            ("watermark_text", pa.string()),
+            ("text_repeats", pa.int32()),
         ]
     )
 
@@ -132,4 +161,4 @@ class Ocr:
 
     def _one(self, image: Image) -> dict[str, Any]:
         height, width = image.pixels.shape[:2]
-        return summarise(self.reader.read(image.pixels), width, height, self.params.min_confidence)
+        return summarise(self.reader.read(image.pixels), width, height, self.params.min_confidence, image.caption)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataengine.stage import Image, find
-from stages.measure.caption_quality import CaptionQuality, Params, fault_of, language_of, repetition
+from stages.measure.caption_quality import CaptionQuality, Params, fault_of, repetition
 
 PIXELS = np.zeros((4, 4, 3), np.uint8)
 
@@ -86,20 +86,6 @@ def test_what_is_quoted_is_text_in_the_picture_and_no_fault():
     )
     assert [row["caption_fault"] for row in found] == [None] * 3
     assert [row["caption_language"] for row in found] == ["en", "zh", "en"]
-
-
-def test_languages_are_told_by_script_or_by_words():
-    told = {
-        "en": "The children are playing with a ball in the park.",
-        "de": "Die Kinder spielen mit einem Ball im Park.",
-        "fr": "Les enfants jouent avec un ballon dans le parc.",
-        "ja": "子供たちが公園で遊んでいる",
-        "zh": "孩子们在公园里玩球",
-        "ko": "아이들이 공원에서 놀고 있다",
-        "th": "เด็ก ๆ กำลังเล่นบอล",
-    }
-    assert {language: language_of(text) for language, text in told.items()} == {language: language for language in told}
-    assert language_of("cat") is None and language_of("123") is None
 
 
 def test_repetition_is_the_share_of_what_was_said_before():

@@ -163,3 +163,13 @@ def test_a_line_below_the_least_confidence_is_kept_but_not_believed() -> None:
     [row] = strict.measure([drawn("Forty pixels", "en", 40)]).to_pylist()
     assert len(row["ocr_lines"]) == 1 and row["text_area"] > 0
     assert row["ocr_text"] == "" and row["character_count"] == 0
+
+
+def test_a_summary_tells_language_marks_and_what_the_caption_says() -> None:
+    lines = [line("Grand Opening", 0.9, 0, 0, 100, 20), line("© photos.com", 0.3, 0, 50, 50, 60)]
+    row = summarise(lines, 400, 100, min_confidence=0.5, caption="A sign that reads “Grand opening”")
+    assert row["text_split"] == "en" and row["text_in_caption"] == 1
+    assert row["min_character_share"] == pytest.approx(20 / 200)
+    assert row["watermark_text"] == "© photos.com"  # faint as it is
+    assert summarise(lines, 400, 100, 0.5)["text_in_caption"] is None
+    assert summarise(lines, 400, 100, 0.5, "A grand hall")["text_in_caption"] == 0.5
