@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt Makefile
 	./setup/system-libraries $(LIBRARIES)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,train,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,models,train,test]'
 	$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless opencv-contrib-python-headless
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps $(OPENCV)
 	$(BIN)/python -m fonts.fetch

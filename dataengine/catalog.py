@@ -51,11 +51,19 @@ def connect_empty(signals: Mapping[str, pa.Schema]) -> duckdb.DuckDBPyConnection
     db = _database("256MB")
     _samples_view(db, "")
     for name, columns in signals.items():
-        db.register(f"_{name}", schema.signal_schema(columns).empty_table())
+        fields = [pa.field(f.name, _as_read(f.type)) for f in schema.signal_schema(columns)]
+        db.register(f"_{name}", pa.schema(fields).empty_table())
     _signal_views(db, {name: f"(select *, '' as filename, 0 as file_row_number from \"_{name}\")" for name in signals})
     for name, columns in _FLAT.items():
         _view(db, name, "", columns)
     return db
+
+
+def _as_read(kind: pa.DataType) -> pa.DataType:
+    """The type as which DuckDB reads one from Parquet: it knows no half floats in Arrow."""
+    if pa.types.is_list(kind):
+        return pa.list_(_as_read(kind.value_type))
+    return pa.float32() if pa.types.is_float16(kind) else kind
 
 
 def first_line(error: duckdb.Error) -> str:

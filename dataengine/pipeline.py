@@ -47,6 +47,8 @@ class Pipeline:
             *([("train", self._train)] if self.manifest.train else []),
         ]
         try:
+            if last >= SECTIONS.index("measure"):
+                self._tell_missing()
             for section, step in steps:
                 if SECTIONS.index(section) <= last:
                     self._do(section, step)
@@ -54,6 +56,20 @@ class Pipeline:
             self.reporter.event("failed", error=type(error).__name__, message=str(error))
             raise
         self.reporter.event("end")
+
+    def _tell_missing(self) -> None:
+        """Say which signals cannot be measured here, before anything is computed. Raises StageError for one that is not
+        optional. Nothing is asked of signals that have parts: a run measured elsewhere can still be selected from."""
+        for stage in self.plan.signals:
+            ask = getattr(stage.kind, "missing", None)
+            absent = ask(stage.params) if ask and not self.run.files(f"signals/{stage.name}") else None
+            if absent is None:
+                continue
+            if not stage.entry.optional:
+                message = f"measure.{stage.name}: {absent.message}"
+                raise StageError(message, f"{absent.remedy}; `optional: true` goes on without it")
+            self.reporter.event("missing", stage=stage.label, message=absent.message, remedy=absent.remedy)
+            self.reporter.say(f"[yellow]{stage.label:<22}[/] will be empty: {absent}")
 
     def _do(self, section: str, step: Callable[[], None]) -> None:
         """One step; an error of DuckDB's own that its stage did not foresee is a message too."""

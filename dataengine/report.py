@@ -44,6 +44,7 @@ def write(run: Run) -> str:
         stages=state.get("stages", {}),
         phases=_phases(db),
         failures=stats.failures(db),
+        unmeasured=stats.unmeasured(db),
         shares=stats.shares(db, by),
         by=by,
         target=target,

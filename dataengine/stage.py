@@ -105,7 +105,10 @@ class Source(Protocol):
 @runtime_checkable
 class Signal(Protocol):
     """Measures images. An exception while a batch is measured makes the engine measure its images one by one; the one
-    at fault goes to `failures` and has nulls in the signal."""
+    at fault goes to `failures` and has nulls in the signal.
+
+    One that needs what may not be there, such as weights, may have a class method `missing(params)`
+    -> StageError | None that tells so quickly: the run asks before anything is computed."""
 
     Params: ClassVar[type[Config]]
     version: ClassVar[int]

@@ -52,6 +52,21 @@ def failures(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, str]]:
     ).fetchall()
 
 
+def unmeasured(db: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int]]:
+    """(signal, samples without any of its values, samples) of the signals that have such samples: an optional one that
+    could not be had, pictures that it has nothing to say of, and failures."""
+    views = db.execute(
+        "select view_name from duckdb_views() where view_name like 'signal\\_%' escape '\\' order by all"
+    )
+    rows = []
+    for (view,) in views.fetchall():
+        columns = [c for c in catalog.columns(db, view) if c not in ("sample_id", "part", "row")]
+        empty = " and ".join(f'"{c}" is null' for c in columns)
+        [(without, total)] = db.execute(f'select count_if({empty})::bigint, count(*) from "{view}"').fetchall()
+        rows += [(view.removeprefix("signal_"), without, total)] if without else []
+    return rows
+
+
 def texts(db: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int, int, int, int]]:
     """(language, pictures, paragraphs, characters, different ones, those that occur once) of the annotated text."""
     return db.execute(
@@ -105,6 +120,9 @@ def show(run: Run, console: Console) -> None:
             *((p, what, n, _percent(n, inputs)) for p, what, n in rows),
         ],
     )
+    if found := unmeasured(db):
+        shown = [(name, without, _percent(without, total)) for name, without, total in found]
+        _print(console, "signals without a value", ["signal", "images", "of all"], shown)
     if found := failures(db):
         _print(console, "failures", ["source", "stage", "images", "for instance"], found)
     balance = manifest.get("balance") or {}

@@ -1,6 +1,8 @@
-"""Small real runs on disk for the tests of everything that reads one."""
+"""Small real runs on disk for the tests of everything that reads one, and a small CLIP."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +11,12 @@ import pytest
 from dataengine import schema
 from dataengine.run import Mark, Run
 from dataengine.sample import Sample, samples_table
+
+CLIP_CONFIG = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
 
 
 @pytest.fixture
@@ -42,3 +50,19 @@ def write(run: Run, dataset: str, index: int, table: pa.Table, inputs: int = 0) 
 def write_part() -> Callable[..., None]:
     """Writes one part of any dataset: (run, dataset, index, table)."""
     return write
+
+
+@pytest.fixture(scope="session")
+def open_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP of 32 dimensions with random weights, in open_clip's own format."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("open_clip")
+    torch.manual_seed(0)
+    model = open_clip.CLIP(**CLIP_CONFIG)
+    preprocess = {"mean": [0.5] * 3, "std": [0.25] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP_CONFIG, "preprocess_cfg": preprocess}))
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    return folder

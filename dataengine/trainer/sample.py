@@ -14,10 +14,10 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from dataengine.config import build
+from dataengine.device import choose_device
 from dataengine.errors import ManifestError, RunError
 from dataengine.trainer import checkpoint as checkpoints
 from dataengine.trainer.config import TrainConfig
-from dataengine.trainer.device import choose_device
 from dataengine.trainer.flow import FlowConfig, euler, guide, sigma_schedule
 from dataengine.trainer.patchify import Size, bucket_size
 from dataengine.trainer.text_to_image import Condition, TextToImage

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from dataengine.device import choose_device, choose_dtype
 from dataengine.errors import ManifestError, RunError, StageError
 from dataengine.trainer import checkpoint as checkpoints
 from dataengine.trainer.checkpoint import Checkpoint
 from dataengine.trainer.config import OptimizerConfig, ScheduleConfig, TrainConfig, differences
 from dataengine.trainer.data import Batch, ReaderState
-from dataengine.trainer.device import choose_device, choose_dtype
 from dataengine.trainer.ema import EMA
 from dataengine.trainer.flow import draw_sigma, flow_loss, noised
 from dataengine.trainer.metrics import Running

@@ -40,3 +40,9 @@ def test_pictures_of_each_character_that_was_asked_for_are_counted(make_run):
         ]
     )
     assert stats.asked(catalog.connect(run)) == [("rare", 2, 1, 1.5, 2)]
+
+
+def test_signals_without_a_value_are_counted(make_run):
+    run = make_run([{}, {}, {}], part=2, clip={"near": [None] * 3, "far": [None] * 3}, light={"luma": [0.5, None, 0.1]},
+                   whole={"x": [1, 2, 3]})  # fmt: skip
+    assert stats.unmeasured(catalog.connect(run)) == [("clip", 3, 3), ("light", 1, 3)]
