@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from dataengine import catalog
 from dataengine.errors import ManifestError
 from stages.dedup import Dedup, Params, components, near_pairs
+from stages.measure.fingerprint import simhash
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), min_size=0, max_size=40)
 
@@ -26,7 +28,7 @@ def test_near_pairs_connect_what_brute_force_connects(hashes, flips, distance):
         for j in range(i + 1, len(p))
         if int(p[i] ^ p[j]).bit_count() <= distance and int(d[i] ^ d[j]).bit_count() <= 20
     ]
-    found = near_pairs(p, d, distance, 20)
+    found = near_pairs([p, d], [distance, 20])
     assert {tuple(pair) for pair in found.tolist()} <= set(every)
     expected = components(len(p), np.array(every, np.int64).reshape(-1, 2))
     assert components(len(p), found).tolist() == expected.tolist()
@@ -34,7 +36,7 @@ def test_near_pairs_connect_what_brute_force_connects(hashes, flips, distance):
 
 def test_many_equal_images_are_paired_with_the_first_of_them():
     hashes = np.full(20_000, 7, np.uint64)
-    assert near_pairs(hashes, hashes, 6, 10).tolist() == [[0, j] for j in range(1, 20_000)]
+    assert near_pairs([hashes, hashes], [6, 10]).tolist() == [[0, j] for j in range(1, 20_000)]
 
 
 def test_pairs_within_and_across_blocks_are_found():
@@ -42,7 +44,7 @@ def test_pairs_within_and_across_blocks_are_found():
     expected = [[1, 2], [3, 4990], [2047, 2048], [2500, 2501]]
     for i, j in expected:
         hashes[j] = hashes[i] ^ np.uint64(1)
-    assert sorted(near_pairs(hashes, hashes, 2, 2).tolist()) == expected
+    assert sorted(near_pairs([hashes, hashes], [2, 2]).tolist()) == expected
 
 
 @settings(deadline=None)
@@ -58,7 +60,8 @@ def test_components_have_the_smallest_member_as_their_label(count, pairs):
 
 @pytest.fixture
 def deduplicate(make_run):
-    def make(samples, phash, digests=None, **params):
+    def make(samples, phash, digests=None, embeddings=None, **params):
+        hashes = [simhash(s["caption"]) if s.get("caption") else None for s in samples]
         run = make_run(
             samples,
             part=2,
@@ -66,7 +69,9 @@ def deduplicate(make_run):
                 "phash": np.array(phash, np.uint64),
                 "dhash": np.array(phash, np.uint64),
                 "pixel_digest": digests or [f"d{i}" for i in range(len(samples))],
+                "caption_hash": pa.array(hashes, pa.uint64()),
             },
+            **({"clip": {"clip_embedding": pa.array(embeddings, pa.list_(pa.float16()))}} if embeddings else {}),
         )
         stage = Dedup(0, Params(**params))
         db = catalog.connect(run)
@@ -150,3 +155,74 @@ def test_a_chain_of_near_images_is_one_group_and_its_best_is_kept(deduplicate):
     samples = [{"encoded": bytes(size)} for size in (10, 30, 20)]
     rows = deduplicate(samples, [FAR[0], FAR[0] ^ 0b1111, FAR[0] ^ 0b11111111], phash_distance=4)
     assert [row["duplicate_of"] for row in rows] == ["id0001", None, "id0001"]
+
+
+SEA, SEA_TOO = "A ship on the sea before a red sunset, with gulls", "a ship on the sea, before a red sunset with gulls!"
+
+
+def test_pairs_are_duplicates_when_their_captions_are_near_too(deduplicate):
+    samples = [{"caption": SEA}, {"caption": "A cat"}, {"caption": SEA_TOO}, {"caption": None}, {"caption": None}]
+    hashes = [FAR[0], FAR[0], FAR[0] ^ 1, FAR[0], FAR[0] ^ 3]
+    rows = deduplicate(samples, hashes, caption_distance=6, keep=["sample_id"])
+    assert [row["duplicate_of"] for row in rows] == [None, None, "id0000", None, "id0003"]
+    everything = deduplicate(samples, hashes, keep=["sample_id"])
+    assert [row["duplicate_of"] for row in everything] == [None, *["id0000"] * 4]
+
+
+def test_equal_pixels_with_other_words_are_another_pair(deduplicate):
+    samples = [{"caption": SEA}, {"caption": "A cat"}, {"caption": SEA}]
+    rows = deduplicate(samples, FAR[:3], ["same"] * 3, caption_distance=6, keep=["sample_id"])
+    assert [row["duplicate_kind"] for row in rows] == [None, None, "exact"]
+
+
+def test_embeddings_find_what_hashes_do_not(deduplicate):
+    embeddings = [[1.0, 0, 0], [0.999, 0.01, 0], None, [0, 1.0, 0]]
+    asked = {"semantic": {"similarity": 0.95}, "keep": ["sample_id"]}
+    rows = deduplicate([{}, {}, {}, {}], FAR, embeddings=embeddings, **asked)
+    assert [row["duplicate_of"] for row in rows] == [None, "id0000", None, None]
+    assert rows[1]["duplicate_kind"] == "semantic"
+    near = deduplicate([{}, {}, {}, {}], [FAR[0], FAR[0] ^ 1, FAR[2], FAR[3]], embeddings=embeddings, **asked)
+    assert near[1]["duplicate_kind"] == "near"  # the strictest that holds
+
+
+def test_an_embedding_that_is_not_measured_is_named(deduplicate):
+    with pytest.raises(ManifestError, match="clip_embedding is not measured"):
+        deduplicate([{}], [FAR[0]], semantic={})
+
+
+def known(path, **columns) -> str:
+    hashes = {"phash": pa.uint64(), "dhash": pa.uint64(), "caption_hash": pa.uint64()}
+    pq.write_table(pa.table({k: pa.array(v, hashes.get(k, pa.string())) for k, v in columns.items()}), path)
+    return str(path)
+
+
+def test_samples_of_earlier_runs_are_kept_before_all_new_ones(deduplicate, tmp_path):
+    old = known(
+        tmp_path / "old.parquet",
+        sample_id=["old0", "old1"],
+        pixel_digest=["p", "d1"],
+        phash=[FAR[0] ^ 1, FAR[3]],
+        dhash=[FAR[0], FAR[3]],
+    )
+    rows = deduplicate([{"width": 9000}, {}, {}], FAR[:3], known=[old])
+    assert [(row["duplicate_of"], row["duplicate_kind"]) for row in rows] == [
+        ("old0", "near"),
+        ("old1", "exact"),
+        (None, None),
+    ]
+    assert [row["sample_id"] for row in rows] == ["id0000", "id0001", "id0002"]
+
+
+def test_another_content_of_the_index_is_another_recipe(tmp_path):
+    path, columns = tmp_path / "old.parquet", {"sample_id": ["a"], "pixel_digest": ["p"], "phash": [1], "dhash": [1]}
+    before = Params(known=[known(path, **columns)])
+    assert Params(known=[k.model_dump() for k in before.known]) == before
+    assert Params(known=[known(path, **{**columns, "phash": [2]})]) != before
+
+
+def test_an_index_that_is_missing_or_has_other_columns_is_named(deduplicate, tmp_path):
+    with pytest.raises(ValueError, match=r"none\.parquet cannot be read"):
+        Params(known=[str(tmp_path / "none.parquet")])
+    other = known(tmp_path / "other.parquet", sample_id=["a"])
+    with pytest.raises(ManifestError, match=r"(?s)other\.parquet.*must be Parquet with sample_id, pixel_digest"):
+        deduplicate([{}], [FAR[0]], known=[other])

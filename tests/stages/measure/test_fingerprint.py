@@ -20,7 +20,7 @@ from dataengine.decode import decode
 from dataengine.sample import content_id
 from dataengine.stage import Image
 from demo.photographs import jpeg, package_file
-from stages.measure.fingerprint import Fingerprint, Params, dhash, phash, pixel_digest
+from stages.measure.fingerprint import Fingerprint, Params, dhash, phash, pixel_digest, simhash
 
 DIFFERENT = [
     *(f"skimage/{n}" for n in ("astronaut.png", "coffee.png", "chelsea.png", "camera.png", "motorcycle_left.png")),
@@ -166,3 +166,18 @@ def test_thin_and_tiny_images_have_fingerprints(size: tuple[int, int]) -> None:
 
 def test_a_flat_image_has_no_gradients() -> None:
     assert dhash(np.full((64, 64), 200, np.uint8)) == 0
+
+
+def test_captions_with_nearly_the_same_words_have_nearly_the_same_hash():
+    long = "A wooden ship with three masts sails on the open sea before a red sunset while gulls circle above it"
+    assert simhash(long) == simhash(f"  {long.upper()}!")
+    assert (simhash(long) ^ simhash(long.replace("three", "two"))).bit_count() <= 12
+    others = ["A cat on a sofa", "The front of a shop that sells bread and cakes", "Ein Hund läuft über eine Wiese"]
+    assert all(16 <= (simhash(long) ^ simhash(other)).bit_count() <= 48 for other in others)
+    assert simhash("") == simhash("…!") == 0
+
+
+def test_a_picture_without_a_caption_has_no_hash_of_one():
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    images = [Image("a", pixels, b"", "png"), Image("b", pixels, b"", "png", caption="a cat")]
+    assert Fingerprint(Params()).measure(images)["caption_hash"].to_pylist() == [None, simhash("a cat")]

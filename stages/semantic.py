@@ -1,0 +1,70 @@
+"""Pairs of embeddings with a high cosine, found within clusters (SemDeDup: Abbas et al. 2023).
+
+Vectors are put into about √n clusters by k-means, and each is compared with those of the few clusters that are nearest
+to it. Two that are nearly the same lie in the same cluster or in neighbouring ones; what is missed is what lies beyond
+those. Up to a few thousand vectors all are compared, and nothing is missed.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from dataengine.errors import StageError
+
+_ALL = 8192  # vectors of which all pairs are compared
+_PROBES = 8  # clusters in which each vector is looked up
+_TRAIN = 128  # vectors a cluster that k-means sees
+_BLOCK = 4096  # vectors looked up at once
+
+
+def near_pairs(vectors: np.ndarray, similarity: float, seed: int = 0) -> np.ndarray:
+    """Pairs i < j whose cosine is at least `similarity`, int64 (n, 2), that connect all that are found: of equal
+    vectors each is paired with the first only. vectors: float32 (n, d), not of length zero.
+
+    Needs faiss from 8,193 different vectors on; raises StageError where it is missing."""
+    rows = np.ascontiguousarray(vectors, np.float32)
+    packed = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    _, first, back = np.unique(packed, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # as they come, not as their bytes sort
+    kept = first[order]
+    alike = np.stack([first[back], np.arange(len(rows))], axis=1)
+    unit = rows[kept] / np.linalg.norm(rows[kept], axis=1, keepdims=True)
+    pairs = _compared(unit, similarity) if len(unit) <= _ALL else _clustered(unit, similarity, seed)
+    return np.concatenate([alike[alike[:, 0] != alike[:, 1]], kept[pairs]])
+
+
+def _compared(unit: np.ndarray, similarity: float) -> np.ndarray:
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(unit), _BLOCK):
+        rows, others = np.nonzero(unit[start : start + _BLOCK] @ unit[start:].T >= similarity)
+        later = others > rows
+        found.append(np.stack([rows[later], others[later]], axis=1) + start)
+    return np.concatenate(found)
+
+
+def _clustered(unit: np.ndarray, similarity: float, seed: int) -> np.ndarray:
+    faiss = _faiss()
+    count, dimensions = unit.shape
+    clusters = round(np.sqrt(count))
+    kmeans = faiss.Kmeans(dimensions, clusters, niter=10, seed=seed, max_points_per_centroid=_TRAIN, spherical=True)
+    kmeans.train(unit)
+    index = faiss.IndexIVFFlat(kmeans.index, dimensions, clusters, faiss.METRIC_INNER_PRODUCT)
+    index.train(unit)  # its clusters are those already
+    index.add(unit)
+    index.nprobe = min(_PROBES, clusters)
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, count, _BLOCK):
+        # faiss takes what is greater, not what is equal.
+        edges, _, others = index.range_search(unit[start : start + _BLOCK], float(np.nextafter(similarity, 0)))
+        rows = np.repeat(np.arange(len(edges) - 1), np.diff(edges.astype(np.int64))) + start
+        pairs = np.stack([rows, others.astype(np.int64)], axis=1)
+        found.append(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise StageError(f"semantic duplicates cannot be looked up: {error}", "pip install faiss-cpu") from None
+    return faiss
