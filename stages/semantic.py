@@ -1,6 +1,6 @@
 """Pairs of embeddings with a high cosine, found within clusters (SemDeDup: Abbas et al. 2023).
 
-Vectors are put into about √n clusters by k-means, and each is compared with those of the few clusters that are nearest
+Vectors are put into about 2√n clusters by k-means, and each is compared with those of the few clusters that are nearest
 to it. Two that are nearly the same lie in the same cluster or in neighbouring ones; what is missed is what lies beyond
 those. Up to a few thousand vectors all are compared, and nothing is missed.
 """
@@ -12,8 +12,8 @@ import numpy as np
 from dataengine.errors import StageError
 
 _ALL = 8192  # vectors of which all pairs are compared
-_PROBES = 8  # clusters in which each vector is looked up
-_TRAIN = 128  # vectors a cluster that k-means sees
+_PROBES = 4  # clusters in which each vector is looked up
+_TRAIN = 64  # vectors a cluster that k-means sees
 _BLOCK = 4096  # vectors looked up at once
 
 
@@ -45,8 +45,8 @@ def _compared(unit: np.ndarray, similarity: float) -> np.ndarray:
 def _clustered(unit: np.ndarray, similarity: float, seed: int) -> np.ndarray:
     faiss = _faiss()
     count, dimensions = unit.shape
-    clusters = round(np.sqrt(count))
-    kmeans = faiss.Kmeans(dimensions, clusters, niter=10, seed=seed, max_points_per_centroid=_TRAIN, spherical=True)
+    clusters = round(np.sqrt(_PROBES * count))  # finding a cluster then costs what looking into them does
+    kmeans = faiss.Kmeans(dimensions, clusters, niter=5, seed=seed, max_points_per_centroid=_TRAIN, spherical=True)
     kmeans.train(unit)
     index = faiss.IndexIVFFlat(kmeans.index, dimensions, clusters, faiss.METRIC_INNER_PRODUCT)
     index.train(unit)  # its clusters are those already
