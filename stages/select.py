@@ -18,19 +18,34 @@ from dataengine import schema
 from dataengine.catalog import columns, first_line
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
+from stages.thresholds import Top
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE]-?\d+)?(?![\w.])")
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"[^"]*")""")
 
 
 class Filter(Config):
-    """A sample stays when `keep` is true. `when_missing` decides where it is null, as for a signal not measured."""
+    """A sample stays when `keep` is true, or when it is among the `top` of its class. `when_missing` decides where that
+    is null, as for a signal not measured. `stage` says which of the recipe's stages the filter belongs to."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    stage: str = ""
     phase: int | None = None  # from which phase on; from the first when left out
-    keep: str
+    keep: str = ""
+    top: Top | None = None
     when_missing: Literal["keep", "drop"] = "drop"
     note: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Filter":
+        if bool(self.keep) == (self.top is not None):
+            raise ValueError(f"filters.{self.name}: give either `keep`, a predicate, or `top`")
+        return self
+
+    @property
+    def predicate(self) -> str:
+        """What is checked before there are samples."""
+        return self.top.placeholder() if self.top else self.keep
 
 
 class Params(Config):
@@ -80,9 +95,18 @@ def _verdict(f: Filter) -> str:
     return f"coalesce(({f.keep}\n), {str(f.when_missing == 'keep').lower()})"
 
 
-def _moved(f: Filter, value: str) -> str:
-    if not _NUMBER.fullmatch(value):
-        return value
+def _moved(f: Filter, value: str) -> Filter:
+    """The filter with another number, the share of a `top`, or with another predicate."""
+    number = _NUMBER.fullmatch(value)
+    if f.top and number:
+        try:
+            return f.model_copy(update={"top": Top(**{**f.top.model_dump(), "share": float(value)})})
+        except ValueError:
+            raise ManifestError(f"{f.name}: {value} is no share", "give one above 0 and up to 1") from None
+    return f.model_copy(update={"keep": _replaced(f, value) if number else value, "top": None})
+
+
+def _replaced(f: Filter, value: str) -> str:
     pieces = _QUOTED.split(f.keep)  # what is quoted stands at the odd places
     numbers = sum(len(_NUMBER.findall(piece)) for piece in pieces[::2])
     if numbers != 1:
@@ -126,24 +150,47 @@ class Select:
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
         known = columns(db, "measured")
         for f in self.params.filters:
-            where = f"select.filters.{f.name}.keep"
+            where = f"select.filters.{f.name}.{'top' if f.top else 'keep'}"
             try:
-                referenced_columns(db, f.keep, known)
-                described = db.execute(f"describe select part, ({f.keep}\n) as verdict from measured").fetchall()
+                referenced_columns(db, f.predicate, known)
+                described = db.execute(f"describe select part, ({f.predicate}\n) as verdict from measured").fetchall()
                 # `qualify` allows what a verdict may use, and refuses an unnest, which would judge a sample twice.
-                once = f"qualify ({f.keep}\n) is null or row_number() over () > 0"
+                once = f"qualify ({f.predicate}\n) is null or row_number() over () > 0"
                 db.execute(f"describe select part from measured {once}").fetchall()
             except (duckdb.Error, ValueError) as error:
                 message = first_line(error) if isinstance(error, duckdb.Error) else str(error)
-                raise ManifestError(f"{where}: {f.keep!r}: {message}", f"columns: {', '.join(sorted(known))}") from None
+                shown = f"{f.predicate!r}: " if f.keep else ""
+                raise ManifestError(f"{where}: {shown}{message}", f"columns: {', '.join(sorted(known))}") from None
             kinds = [row[1] for row in described[1:]]
             if kinds != ["BOOLEAN"]:
                 message = f"{where}: {f.keep!r} is a {', '.join(kinds)}, not true or false"
                 raise ManifestError(message, "write a comparison such as x >= 4")
 
+    def resolved(self, db: duckdb.DuckDBPyConnection) -> "Select":
+        """The same with a number in place of every `top`, found among what all other filters of its phase keep."""
+        if not any(f.top for f in self.params.filters):
+            return self
+        plain = [f for f in self.params.filters if not f.top]
+        filters = []
+        for f in self.params.filters:
+            if f.top:
+                kept = " and ".join(_verdict(p) for p in plain if self._since(p) <= self._since(f)) or "true"
+                try:
+                    # A predicate may look at other samples, as a rank does, and cannot stand after `where`.
+                    db.execute(f"create or replace temp view _judged as select *, ({kept}) as _kept from measured")
+                    keep = f.top.resolved(db, "_judged", "_kept")
+                except duckdb.Error as error:
+                    raise self._culprit(db, error) from None
+                filters.append(f.model_copy(update={"keep": keep, "top": None}))
+            else:
+                filters.append(f)
+        return Select(0, self.params.model_copy(update={"filters": filters}))
+
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         try:
-            return db.sql(self.sql(db)).to_arrow_reader(1 << 16)  # sorted, so all predicates are evaluated here
+            return db.sql(self.resolved(db).sql(db)).to_arrow_reader(
+                1 << 16
+            )  # sorted, so all predicates are evaluated here
         except duckdb.Error as error:
             raise self._culprit(db, error) from None
 
@@ -151,9 +198,11 @@ class Select:
         """The ManifestError of the filter that fails on the values at hand, as a cast may; else the error itself."""
         for f in self.params.filters:
             try:
-                db.execute(f"select bool_and(verdict) from (select ({f.keep}\n) as verdict from measured)").fetchall()
+                db.execute(
+                    f"select bool_and(verdict) from (select ({f.predicate}\n) as verdict from measured)"
+                ).fetchall()
             except duckdb.Error as raised:
-                where = f"select.filters.{f.name}.keep: {f.keep!r}"
+                where = f"select.filters.{f.name}.{'top' if f.top else 'keep'}: {f.predicate!r}"
                 remedy = "make it hold for every sample, for instance with try_cast"
                 return ManifestError(f"{where}: {first_line(raised)}", remedy)
         return error
@@ -167,13 +216,13 @@ class Select:
                 raise ManifestError(
                     f"no filter is named {name!r}{suggest(name, list(known))}", f"filters: {', '.join(known)}"
                 )
-            known[name] = known[name].model_copy(update={"keep": _moved(known[name], value)})
+            known[name] = _moved(known[name], value)
         return Select(0, self.params.model_copy(update={"filters": list(known.values())}))
 
     def counts(self, db: duckdb.DuckDBPyConnection, by: Sequence[str], others: Sequence["Select"] = ()) -> pa.Table:
         """How many samples there are by some columns, and how many each phase keeps: `kept_<phase>_0` with these
         filters, `kept_<phase>_1` and so on with those of others, all in one pass."""
-        judges = list(enumerate((self, *others)))
+        judges = list(enumerate(judge.resolved(db) for judge in (self, *others)))
         columns = {f"kept_{p}_{n}": judge._kept(p) for p in self.params.phases for n, judge in judges}
         group = ", ".join(f'"{column}"' for column in by)
         # Verdicts first: a predicate may look at other samples, as a rank does, and cannot stand within a sum.
@@ -202,7 +251,7 @@ class Select:
         verdict (keep, drop, or either for what is missing), note. Samples with the same id have their rows each."""
         known = columns(db, "measured")
         rows = []
-        for f in self.params.filters:
+        for f in self.resolved(db).params.filters:
             values = _values(referenced_columns(db, f.keep, known), known) or "''"
             rows.append(
                 f"""{{'filter': {_text(f.name)}, 'since': {self._since(f)}, 'values': {values},
