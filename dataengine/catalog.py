@@ -7,9 +7,11 @@ sample_id must agree too, so that a part measured from earlier samples never pas
 """
 
 import glob
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +20,7 @@ from dataengine import schema
 from dataengine.errors import ManifestError, RunError
 from dataengine.run import Run
 
+_KEYS = ("sample_id", "part", "row")
 _FLAT = {"failures": schema.FAILURES, "decisions": schema.DECISIONS, "weights": schema.WEIGHTS, "plan": schema.PLAN}
 
 
@@ -74,6 +77,45 @@ def first_line(error: duckdb.Error) -> str:
 def columns(db: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
     """The names and DuckDB types of a view's columns."""
     return {row[0]: row[1] for row in db.execute(f'describe "{view}"').fetchall()}
+
+
+def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dict[str, str]) -> list[str]:
+    """The known columns that a predicate names, in order of appearance. Raises ValueError when it does not parse."""
+    [(text,)] = db.execute("select json_serialize_sql(?)", [f"select ({predicate}\n)"]).fetchall()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise ValueError(tree["error_message"])
+    lower = {c.lower(): c for c in known}
+    refs = ([lower[n.lower()] for n in names if n.lower() in lower] for names in _column_refs(tree))
+    return list(dict.fromkeys(found[0] for found in refs if found))
+
+
+def _column_refs(node: Any) -> Iterator[list[str]]:
+    """The names in each reference: `column`, `view.column` or `column.field`."""
+    if isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"]
+        for value in node.values():
+            yield from _column_refs(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _column_refs(value)
+
+
+def measured(db: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> str:
+    """The view `measured` with some of its columns, as a subquery: a signal that has none of them is not joined, which
+    is most of the work where samples are many."""
+    own = [c for c in columns(db, "samples") if c in wanted and c not in _KEYS]
+    picked = [f'samples."{c}"' for c in own]
+    joins = ""
+    views = "select view_name from duckdb_views() where starts_with(view_name, 'signal_') order by all"
+    for (view,) in db.execute(views).fetchall():
+        held = [c for c in columns(db, view) if c in wanted and c not in (*_KEYS, *own)]
+        if held:
+            joins += f' left join "{view}" using (sample_id, part, row)'
+            picked += [f'"{view}"."{c}"' for c in held]
+    keys = [f"samples.{key}" for key in _KEYS]
+    return f"(select {', '.join([*keys, *picked])} from samples{joins})"
 
 
 def query(run: Run, sql: str) -> pa.Table:

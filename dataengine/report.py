@@ -33,8 +33,6 @@ def write(run: Run) -> str:
     db = catalog.connect(run)
     state = run.read_json("run.json")
     manifest = run.manifest()
-    balance = manifest.get("balance") or {}
-    by, target = balance.get("by", "category"), balance.get("target", {})
     losses = _losses(run)
     environment = jinja2.Environment(loader=jinja2.PackageLoader("dataengine", "."), autoescape=True)
     page = environment.get_template("report.html.jinja").render(
@@ -45,10 +43,7 @@ def write(run: Run) -> str:
         phases=_phases(db),
         failures=stats.failures(db),
         unmeasured=stats.unmeasured(db),
-        shares=stats.shares(db, by),
-        by=by,
-        target=target,
-        languages=stats.shares(db, "language"),
+        balances=stats.balances(db, manifest.get("balance") or {}),
         buckets=stats.buckets(db),
         dropped=_dropped(db),
         kept=_kept(db),

@@ -1,6 +1,7 @@
 """A run in figures, for people: the funnel, shares against targets, buckets and shards, time and rate per stage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -23,17 +24,62 @@ def funnel(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int]]:
     return rows
 
 
-def shares(db: duckdb.DuckDBPyConnection, column: str) -> list[tuple[int, str, int, int, int, float]]:
-    """(phase, value, kept samples, uses, distinct samples used, share of the phase's uses) for a column of weights."""
+def shares(db: duckdb.DuckDBPyConnection, by: str) -> list[tuple[int, str, int, int, int, float]]:
+    """(phase, value, kept samples, uses, distinct samples used, share of the phase's uses) for an SQL expression over
+    what was measured, in which `category` is that of weights."""
+    known = catalog.columns(db, "measured")
+    wanted = {"category", *catalog.referenced_columns(db, by, known)}
     return db.execute(
-        f"""with uses as (
-                select w.phase, coalesce(m."{column}"::varchar, 'unknown') as value, count(*) as kept,
-                    sum(repeats)::bigint as uses, count(*) filter (repeats > 0) as used
-                from weights w join measured m using (part, row) group by w.phase, value
+        f"""with joined as (
+                select m.* replace (w.category as category), w.phase as _phase, w.repeats as _repeats
+                from weights w join {catalog.measured(db, wanted)} m using (part, row)
+            ), uses as (
+                select _phase, coalesce(({by}\n)::varchar, 'unknown') as value, count(*) as kept,
+                    sum(_repeats)::bigint as uses, count(*) filter (_repeats > 0) as used
+                from joined group by all
             )
-            select *, uses / nullif(sum(uses) over (partition by phase), 0) from uses order by phase, uses desc, value
+            select *, uses / nullif(sum(uses) over (partition by _phase), 0) from uses
+            order by _phase, uses desc, value
         """
     ).fetchall()
+
+
+@dataclass(frozen=True)
+class Share:
+    """A class of one dimension in one phase: samples kept, different samples used, uses, their share of the phase's
+    uses, what was asked for, and by how many uses it falls short of that."""
+
+    phase: int
+    value: str
+    kept: int
+    used: int
+    uses: int
+    share: float | None
+    target: float | None
+    short: int
+
+
+def balances(db: duckdb.DuckDBPyConnection, balance: Mapping[str, Any]) -> list[tuple[str, list[Share]]]:
+    """The shares of every dimension that a manifest balances, and of languages in any case, by the expression."""
+    dimensions = [{"by": "category"} | balance, *({"by": "category"} | d for d in balance.get("also", []))]
+    if all(d["by"] != "language" for d in dimensions):
+        dimensions.append({"by": "language"})
+    return [(d["by"], _of_dimension(shares(db, d["by"]), d, balance.get("size"))) for d in dimensions]
+
+
+def _of_dimension(
+    rows: Sequence[tuple[int, str, int, int, int, float]], dimension: Mapping[str, Any], size: int | None
+) -> list[Share]:
+    targets = {} if dimension.get("within") else dimension.get("target", {})
+    kept_in: dict[int, int] = {}
+    for phase, _, kept, *_ in rows:
+        kept_in[phase] = kept_in.get(phase, 0) + kept
+    found = []
+    for phase, value, kept, uses, used, share in rows:
+        target = targets.get(value)
+        wanted = round((target or 0) * (size or kept_in[phase]))
+        found.append(Share(phase, value, kept, used, uses, share, target, max(0, wanted - uses)))
+    return found
 
 
 def buckets(db: duckdb.DuckDBPyConnection) -> list[tuple[int, str, int, int, float]]:
@@ -125,26 +171,16 @@ def show(run: Run, console: Console) -> None:
         _print(console, "signals without a value", ["signal", "images", "of all"], shown)
     if found := failures(db):
         _print(console, "failures", ["source", "stage", "images", "for instance"], found)
-    balance = manifest.get("balance") or {}
-    by, target = balance.get("by", "category"), balance.get("target", {})
-    _print(
-        console,
-        f"shares by {by}",
-        ["phase", by, "kept", "used", "uses", "share", "target"],
-        [
-            (phase, value, kept, used, uses, _percent(share), _percent(target[value]) if value in target else "–")
-            for phase, value, kept, uses, used, share in shares(db, by)
-        ],
-    )
-    _print(
-        console,
-        "shares by language",
-        ["phase", "language", "kept", "used", "uses", "share"],
-        [
-            (phase, value, kept, used, uses, _percent(share))
-            for phase, value, kept, uses, used, share in shares(db, "language")
-        ],
-    )
+    for by, rows in balances(db, manifest.get("balance") or {}):
+        _print(
+            console,
+            f"shares by {by}",
+            ["phase", by, "kept", "used", "uses", "share", "target", "short by"],
+            [
+                (r.phase, r.value, r.kept, r.used, r.uses, _percent(r.share), _percent(r.target), r.short or "–")
+                for r in rows
+            ],
+        )
     _print(
         console,
         "text in the pictures",

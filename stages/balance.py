@@ -1,97 +1,211 @@
-"""Balance: how often each kept sample is used in a phase, so that categories reach their target shares.
+"""Balance: how often each kept sample is used in a phase, so that classes reach their target shares.
 
-A category's need is its target share of `size` (by default as many as were kept). Its samples are repeated, at most
-`max_repeats` times each, or thinned; what is left over by rounding goes to samples drawn by a seeded hash, the same
-ones in every phase. An under-filled category stays under-filled: `dataengine stats` shows it, nothing is padded.
+A class is what an SQL expression over the measured columns says: the category, the language, a band of text lengths.
+Several dimensions are balanced at once, and classes within classes (`stages.quotas`). The samples of a cell are
+repeated, at most `max_repeats` times each, or thinned: the best by `prefer` stay, else those that a seeded hash draws,
+the same ones in every phase. `concepts` weighs the samples of a cell by how common what they hold is
+(`stages.concepts`). An under-filled class stays under-filled: `dataengine stats` shows it, nothing is padded.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from dataengine import schema
+from dataengine import catalog, schema
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
+from stages.concepts import Concepts
+from stages.quotas import Quota, uses
 
 UNKNOWN = "unknown"
-"""The name under which samples without a value of the balanced column are counted."""
+"""The name under which samples without a value of a balanced expression are counted."""
+
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Params(Config):
-    """Without `target` each kept sample is used once."""
+class Dimension(Config):
+    """What is balanced, an SQL expression, and its shares: `target` names them, `temper` makes them the counts to that
+    power (0 for equal shares). `within`: shares of each class of the dimensions before it."""
 
     by: str = "category"
-    target: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
-    max_repeats: int = Field(1, ge=1)
-    size: int | None = Field(None, gt=0)  # samples of a phase, repeats counted
+    target: dict[str, Share] = {}
+    temper: float | None = Field(None, ge=0, le=1)
+    within: bool = False
 
     @model_validator(mode="after")
-    def _shares(self) -> "Params":
+    def _shares(self) -> "Dimension":
+        if self.target and self.temper is not None:
+            raise ValueError("give either `target` or `temper`")
         total = sum(self.target.values())
         if self.target and abs(total - 1) > 1e-6:
             raise ValueError(f"target: the shares must sum to 1, not {total:g}")
         return self
+
+    @property
+    def asks(self) -> bool:
+        return bool(self.target) or self.temper is not None
+
+    @property
+    def quota(self) -> Quota:
+        return Quota(self.target, self.temper, self.within)
+
+
+class Params(Dimension):
+    """`category`: what `weights` calls a sample's category, for dimensions to use as `category`. `also`: further
+    dimensions. Without any share each kept sample is used once, or as its concepts weigh."""
+
+    category: str = "category"
+    also: list[Dimension] = []
+    prefer: list[str] = []  # SQL to order by, the best first: `aesthetic desc`
+    concepts: Concepts | None = None
+    max_repeats: int = Field(1, ge=1)
+    size: int | None = Field(None, gt=0)  # samples of a phase, repeats counted
+
+    @property
+    def dimensions(self) -> list[Dimension]:
+        return [d for d in (self, *self.also) if d.asks]
 
 
 class Balance:
     """The engine's `balance`: writes `weights`."""
 
     Params = Params
-    version = 1
+    version = 2
     columns = schema.WEIGHTS
 
     def __init__(self, seed: int, params: Params) -> None:
         self.seed, self.params = seed, params
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
-        known = [r[0] for r in db.execute("describe measured").fetchall()]
-        if self.params.by not in known:
-            message = f"balance.by: no column {self.params.by!r}{suggest(self.params.by, known)}"
-            raise ManifestError(message, "name a column of the samples or of a signal")
+        known = catalog.columns(db, "measured")
+        assigned = f"(select * replace (({self.params.category}\n)::varchar as category) from measured)"
+        for where, expression in self._expressions().items():
+            source = "measured" if where == "category" else assigned
+            try:
+                catalog.referenced_columns(db, expression, known)
+                kind = db.execute(f"describe select ({expression}\n) from {source}").fetchall()[0][1]
+            except (duckdb.Error, ValueError) as error:
+                message = catalog.first_line(error) if isinstance(error, duckdb.Error) else str(error)
+                hint = suggest(expression, list(known))
+                raise ManifestError(f"balance.{where}: {message}{hint}", f"columns: {', '.join(known)}") from None
+            if where == "concepts.of" and kind != "VARCHAR[]":
+                raise ManifestError(f"balance.{where} is a {kind}, not a list of texts", "see docs/balance.md")
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        db.execute(f"""
-            create or replace temp table _kept as
-            select d.sample_id, d.phase, d.part, d.row, m.category, m.language,
-                coalesce(m."{self.params.by}"::varchar, '{UNKNOWN}') as class
-            from decisions d join measured m using (part, row) where d.kept
-        """)
-        if not self.params.target:
-            return db.sql("""
-                select sample_id, phase, category, language, 1::int as repeats, part, row
-                from _kept order by part, row, phase
-            """).to_arrow_reader(1 << 16)
-        self._refuse_untargeted(db)
-        db.register(
-            "_target", pa.table({"class": list(self.params.target), "share": list(self.params.target.values())})
-        )
-        size = self.params.size or "sum(count(*)) over (partition by phase)"
-        return db.sql(f"""
-            with need as (
-                select phase, class, count(*) as n,
-                    least(round(share * {size})::bigint, count(*) * {self.params.max_repeats}) as uses
-                from _kept join _target using (class) group by phase, class, share
-            ),
-            ranked as (
-                select *, row_number() over (
-                    partition by phase, class order by md5('{self.seed}:balance:' || sample_id), part, row
-                ) as rank from _kept
-            )
-            select sample_id, phase, category, language,
-                (uses // n + (rank <= uses % n)::int)::int as repeats, part, row
-            from ranked join need using (phase, class) order by part, row, phase
-        """).to_arrow_reader(1 << 16)
+        db.execute(f"create or replace temp view _kept as {self._kept(db)}")
+        plain = not self.params.dimensions and self.params.concepts is None
+        try:
+            return db.sql(self._once() if plain else self._balanced(db)).to_arrow_reader(1 << 16)
+        except duckdb.Error as error:  # a cast, on the values at hand
+            message = f"balance: {catalog.first_line(error)}"
+            raise ManifestError(message, "make every expression hold, for instance with try_cast") from None
 
-    def _refuse_untargeted(self, db: duckdb.DuckDBPyConnection) -> None:
-        found = db.execute(
-            "select class, count(distinct (part, row)) from _kept group by class order by class"
-        ).fetchall()
-        for name, count in found:
-            if name not in self.params.target:
-                raise ManifestError(
-                    f"balance.target: {count} kept samples are of {self.params.by} {name!r}, which has no target"
-                    f"{suggest(name, list(self.params.target))}",
-                    f"add `{name}: <share>` (0 leaves it out), or give the source another {self.params.by}",
-                )
+    def _expressions(self) -> Mapping[str, str]:
+        """Every expression of the manifest, by the key where it stands."""
+        found = {"category": self.params.category, "by": self.params.by}
+        found |= {f"also.{i}.by": d.by for i, d in enumerate(self.params.also)}
+        found |= {f"prefer.{i}": _without_order(p) for i, p in enumerate(self.params.prefer)}
+        return found | ({"concepts.of": self.params.concepts.of} if self.params.concepts else {})
+
+    def _kept(self, db: duckdb.DuckDBPyConnection) -> str:
+        """Kept samples with their classes `c0`, `c1` …, what is preferred as `p0` …, and their concepts."""
+        known = catalog.columns(db, "measured")
+        wanted = {"category", "language"}
+        for expression in self._expressions().values():
+            wanted.update(catalog.referenced_columns(db, expression, known))
+        columns = [f"coalesce(({d.by}\n)::varchar, '{UNKNOWN}') as c{i}" for i, d in enumerate(self.params.dimensions)]
+        columns += [f"({_without_order(p)}\n) as p{i}" for i, p in enumerate(self.params.prefer)]
+        columns += [f"({self.params.concepts.of}\n) as concepts"] if self.params.concepts else []
+        return f"""
+            with joined as (
+                select m.* replace (({self.params.category}\n)::varchar as category), d.phase
+                from decisions d join {catalog.measured(db, wanted)} m using (part, row) where d.kept
+            )
+            select {", ".join(["sample_id, phase, part, row, category, language", *columns])} from joined
+        """
+
+    def _once(self) -> str:
+        return """select sample_id, phase, category, language, 1::int as repeats, part, row
+            from _kept order by part, row, phase"""
+
+    def _balanced(self, db: duckdb.DuckDBPyConnection) -> str:
+        classes = [f"c{i}" for i in range(len(self.params.dimensions))]
+        cell = ", ".join(["phase", *classes])
+        source, total = "_kept", "count(*)"
+        if self.params.concepts:
+            db.execute(f"create or replace temp table _weights as {self.params.concepts.weights('_kept')}")
+            source, total = "(_kept join _weights using (phase, part, row))", "sum(weight)"
+        counted = f"select {cell}, count(*) as n, {total}::double as total from {source} group by {cell}"
+        need = db.sql(counted).to_arrow_table()
+        self._refuse_untargeted(need)
+        db.register("_need", self._need(need, classes))
+        shared = self._by_weight(source, cell) if self.params.concepts else self._evenly(cell)
+        preferred = [f"p{i} {_order(p)}" for i, p in enumerate(self.params.prefer)]
+        return f"""
+            with shared as ({shared}), ranked as (
+                select *, row_number() over (
+                    partition by {cell} order by {", ".join([*preferred, "chance", "part", "row"])}
+                ) as rank from shared
+            )
+            select sample_id, phase, category, language, (whole + (rank <= spare)::int)::int as repeats, part, row
+            from ranked order by part, row, phase
+        """
+
+    def _evenly(self, cell: str) -> str:
+        """The uses that every sample of a cell gets, how many of them get one more, and who is first to."""
+        return f"""select *, uses // n as whole, uses % n as spare, md5('{self.seed}:balance:' || sample_id) as chance
+            from _kept join _need using ({cell})"""
+
+    def _by_weight(self, source: str, cell: str) -> str:
+        """The same by weight: the fraction that rounding leaves of each share is its chance to get one more, drawn
+        without replacement (Efraimidis and Spirakis 2006)."""
+        drawn = f"('0x' || left(md5('{self.seed}:balance:' || sample_id), 13))::bigint / {1 << 52}"
+        fraction = "nullif(share - floor(share), 0)"
+        return f"""
+            with weighed as (
+                select *, least({self.params.max_repeats}, uses * weight / total) as share
+                from {source} join _need using ({cell})
+            )
+            select *, floor(share) as whole, -ln(1 - {drawn}) / {fraction} as chance,
+                round(sum(share - floor(share)) over (partition by {cell})) as spare
+            from weighed"""
+
+    def _need(self, counted: pa.Table, classes: list[str]) -> pa.Table:
+        """How many `uses` each cell gets, beside its phase, its classes, `n`, and the `total` of its weights."""
+        phases, counts = counted["phase"].to_numpy(), counted["n"].to_numpy()
+        cells = list(zip(*(counted[c].to_pylist() for c in classes), strict=True)) or [()] * len(counts)
+        quotas = [d.quota for d in self.params.dimensions]
+        wanted = np.zeros(len(counts))
+        for phase in np.unique(phases):
+            rows = np.flatnonzero(phases == phase)
+            there = counted["n" if quotas else "total"].to_numpy()[rows].sum()
+            wanted[rows] = uses([cells[i] for i in rows], counts[rows], quotas, self.params.size or float(there))
+        whole = np.minimum(np.floor(wanted + 0.5), counts * self.params.max_repeats).astype(np.int64)
+        return counted.append_column("uses", pa.array(whole))
+
+    def _refuse_untargeted(self, counted: pa.Table) -> None:
+        """Raise ManifestError for a class that stands in no target."""
+        for i, dimension in enumerate(self.params.dimensions):
+            there = counted.group_by(f"c{i}").aggregate([("n", "sum")]).sort_by(f"c{i}").to_pylist()
+            by = " ".join(dimension.by.split())
+            for name, count in ((row[f"c{i}"], row["n_sum"]) for row in there):
+                if dimension.target and name not in dimension.target:
+                    raise ManifestError(
+                        f"balance.target: {count} kept samples are of {by} {name!r}, which has no target"
+                        f"{suggest(name, list(dimension.target))}",
+                        f"add `{name}: <share>` (0 leaves it out), or give the source another {by}",
+                    )
+
+
+def _without_order(preference: str) -> str:
+    """The expression of `x desc`."""
+    words = preference.split()
+    return " ".join(words[:-1]) if len(words) > 1 and words[-1].lower() in ("asc", "desc") else preference
+
+
+def _order(preference: str) -> str:
+    return "asc" if preference.split()[-1].lower() == "asc" else "desc"

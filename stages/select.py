@@ -5,17 +5,16 @@ dropped sample says which filter dropped it, at what values, against what predic
 The cost is one pass of DuckDB over metadata.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import duckdb
 import pyarrow as pa
 from pydantic import Field, model_validator
 
 from dataengine import schema
-from dataengine.catalog import columns, first_line
+from dataengine.catalog import columns, first_line, referenced_columns
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
 from stages.thresholds import Top
@@ -65,29 +64,6 @@ class Params(Config):
             if f.phase is not None and f.phase not in self.phases:
                 raise ValueError(f"filters.{f.name}.phase: {f.phase} is not one of the phases {self.phases}")
         return self
-
-
-def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dict[str, str]) -> list[str]:
-    """The known columns that a predicate names, in order of appearance. Raises ValueError when it does not parse."""
-    [(text,)] = db.execute("select json_serialize_sql(?)", [f"select ({predicate}\n)"]).fetchall()
-    tree = json.loads(text)
-    if tree["error"]:
-        raise ValueError(tree["error_message"])
-    lower = {c.lower(): c for c in known}
-    refs = ([lower[n.lower()] for n in names if n.lower() in lower] for names in _column_refs(tree))
-    return list(dict.fromkeys(found[0] for found in refs if found))
-
-
-def _column_refs(node: Any) -> Iterator[list[str]]:
-    """The names in each reference: `column`, `view.column` or `column.field`."""
-    if isinstance(node, dict):
-        if node.get("class") == "COLUMN_REF":
-            yield node["column_names"]
-        for value in node.values():
-            yield from _column_refs(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _column_refs(value)
 
 
 def _verdict(f: Filter) -> str:

@@ -1,6 +1,7 @@
 import numpy as np
+import pyarrow as pa
 
-from dataengine import catalog, stats
+from dataengine import catalog, schema, stats
 from dataengine.sample import Paragraph, Spans
 
 
@@ -46,3 +47,18 @@ def test_signals_without_a_value_are_counted(make_run):
     run = make_run([{}, {}, {}], part=2, clip={"near": [None] * 3, "far": [None] * 3}, light={"luma": [0.5, None, 0.1]},
                    whole={"x": [1, 2, 3]})  # fmt: skip
     assert stats.unmeasured(catalog.connect(run)) == [("clip", 3, 3), ("light", 1, 3)]
+
+
+def test_a_class_that_falls_short_is_reported(make_run, write_part):
+    run = make_run([{"category": "a"}] * 3 + [{"category": "b"}], own={"seen": ["x", "x", "y", "y"]})
+    rows = [
+        {"sample_id": f"id{i:04d}", "phase": 256, "category": "aaab"[i], "repeats": 1, "part": 0, "row": i}
+        for i in range(4)
+    ]
+    write_part(run, "weights", 0, pa.Table.from_pylist(rows, schema=schema.WEIGHTS))
+    asked = {"by": "category", "target": {"a": 0.25, "b": 0.75}, "also": [{"by": "seen", "temper": 0.5}]}
+    found = {by: [(s.value, s.uses, s.target, s.short) for s in rows] for by, rows in
+             stats.balances(catalog.connect(run), asked)}  # fmt: skip
+    assert found["category"] == [("a", 3, 0.25, 0), ("b", 1, 0.75, 2)]
+    assert found["seen"] == [("x", 2, None, 0), ("y", 2, None, 0)]
+    assert found["language"] == [("unknown", 4, None, 0)]

@@ -152,3 +152,120 @@ def test_any_column_can_be_balanced_and_a_misspelt_one_is_named(kept):
 def test_shares_that_do_not_sum_to_one_are_refused(target, words):
     with pytest.raises(ValueError, match=words):
         Params(target=target)
+
+
+@pytest.fixture
+def described(make_run, write_part):
+    """A run whose samples are given as dicts, with a signal, all kept."""
+
+    def make(samples, **signal):
+        run = make_run(samples, part=1000, **({"own": signal} if signal else {}))
+        rows = [
+            {"sample_id": f"id{i:04d}", "phase": 256, "kept": True, "part": 0, "row": i} for i in range(len(samples))
+        ]
+        write_part(run, "decisions", 0, pa.Table.from_pylist(rows, schema=schema.DECISIONS))
+        return run
+
+    return make
+
+
+def counted(rows: list[dict], samples: list[dict], *keys: str) -> Counter:
+    uses = Counter()
+    for row in rows:
+        uses[tuple(samples[row["row"]][key] for key in keys)] += row["repeats"]
+    return uses
+
+
+def test_several_dimensions_are_balanced_at_once(described):
+    samples = [{"category": c, "language": x} for c, x, n in
+               (("a", "en", 40), ("a", "zh", 10), ("b", "en", 10), ("b", "zh", 40)) for _ in range(n)]  # fmt: skip
+    rows = weights(
+        described(samples),
+        by="category",
+        target={"a": 0.5, "b": 0.5},
+        also=[{"by": "language", "target": {"en": 0.3, "zh": 0.7}}],
+        max_repeats=5,
+    )
+    assert counted(rows, samples, "category") == {("a",): 50, ("b",): 50}
+    assert counted(rows, samples, "language") == {("en",): 30, ("zh",): 70}
+
+
+def test_bands_and_classes_within_classes(described):
+    samples = [{"category": "a"}] * 12
+    lengths = [3] * 8 + [30] * 4
+    band = {"by": "case when length < 10 then 'short' else 'long' end", "temper": 0, "within": True}
+    rows = weights(described(samples, length=lengths), target={"a": 1}, also=[band], max_repeats=2)
+    assert sum(row["repeats"] for row in rows[:8]) == sum(row["repeats"] for row in rows[8:]) == 6
+
+
+def test_the_category_may_be_assigned(described):
+    run = described([{"category": "a"}, {"category": None}, {"category": None}], guess=["x", "b", None])
+    rows = weights(run, category="coalesce(category, guess)", target={"a": 0.5, "b": 0.5, "unknown": 0})
+    assert [(row["category"], row["repeats"]) for row in rows] == [("a", 1), ("b", 1), (None, 0)]
+
+
+def test_the_best_of_a_class_are_used_first(described):
+    run = described([{"category": "a"}] * 6, score=[1.0, 6.0, None, 5.0, 2.0, 4.0])
+    rows = weights(run, target={"a": 1}, size=3, prefer=["score desc"])
+    assert [row["repeats"] for row in rows] == [0, 1, 0, 1, 0, 1]
+    rows = weights(run, target={"a": 1}, size=3, prefer=["score asc"])
+    assert [row["repeats"] for row in rows] == [1, 0, 0, 0, 1, 1]
+
+
+def test_common_concepts_are_thinned_and_rare_ones_stay(described):
+    words = [["sea"]] * 200 + [["sea", "lute"]] * 5 + [["kayak"]] * 5 + [[]] * 5
+    run = described([{"category": "a"}] * 215, words=words)
+    rows = weights(run, concepts={"of": "words", "most": 20})
+    uses = [row["repeats"] for row in rows]
+    assert set(uses) <= {0, 1}
+    assert uses[200:] == [1] * 15  # those that hold something rare, and those that hold nothing
+    assert 10 <= sum(uses[:200]) <= 30  # 200 × 20 / 205
+    assert sum(uses) == round(200 * 20 / 205 + 15)
+
+
+def test_rare_characters_are_repeated(described):
+    texts = ["人人"] * 99 + ["龘"]
+    run = described([{"category": "a"}] * 100, said=texts)
+    asked = {"of": "string_split(said, '')", "lift": 0.16}
+    repeats = [row["repeats"] for row in weights(run, concepts=asked, max_repeats=8)]
+    assert repeats == [1] * 99 + [4]  # √(0.16 / 0.01)
+    assert [row["repeats"] for row in weights(run, concepts=asked, max_repeats=2)] == [1] * 99 + [2]
+
+
+def test_concepts_weigh_within_the_share_of_a_class(described):
+    samples = [{"category": "a"}] * 10 + [{"category": "b"}] * 10
+    words = [["x"]] * 9 + [["rare"]] + [["x"]] * 10
+    asked = {"of": "words", "lift": 0.2}
+    rows = weights(described(samples, words=words), target={"a": 0.5, "b": 0.5}, concepts=asked, max_repeats=4)
+    assert counted(rows, samples, "category") == {("a",): 10, ("b",): 10}
+    assert rows[9]["repeats"] >= 1
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tags=st.lists(st.lists(st.sampled_from("abcdef"), max_size=3), min_size=1, max_size=30), most=st.integers(1, 9))
+def test_concepts_never_use_more_than_there_is(described, tags, most):
+    run = described([{}] * len(tags), tags=pa.array(tags, pa.list_(pa.string())))
+    first, again = (weights(run, concepts={"of": "tags", "most": most}) for _ in range(2))
+    assert first == again
+    assert {row["repeats"] for row in first} <= {0, 1}
+    single = [i for i, held in enumerate(tags) if len(set(held)) == 1 and sum(held[0] in t for t in tags) <= most]
+    assert all(first[i]["repeats"] == 1 for i in single)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"concepts": {"of": "caption", "most": 3}}, r"concepts\.of is a VARCHAR, not a list"),
+        ({"prefer": ["sharpnes desc"]}, r"balance\.prefer\.0.*sharpnes"),
+        ({"also": [{"by": "langauge", "temper": 0}]}, r"balance\.also\.0\.by.*did you mean 'language'"),
+        ({"category": "coalesce(category, clip)"}, r"balance\.category.*clip"),
+    ],
+)
+def test_what_cannot_be_is_named_by_its_key(described, params, words):
+    with pytest.raises(ManifestError, match=words):
+        weights(described([{}]), **params)
+
+
+def test_shares_and_a_temper_together_are_refused():
+    with pytest.raises(ValueError, match="either `target` or `temper`"):
+        Params(target={"a": 1}, temper=0.5)
