@@ -17,6 +17,7 @@ from dataengine import schema
 from dataengine.catalog import columns, first_line, referenced_columns
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
+from stages.rescue import Rescue
 from stages.thresholds import Top
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE]-?\d+)?(?![\w.])")
@@ -52,6 +53,7 @@ class Params(Config):
 
     phases: list[int] = Field([256], min_length=1)
     filters: list[Filter] = []
+    rescue: list[Rescue] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":
@@ -63,12 +65,24 @@ class Params(Config):
         for f in self.filters:
             if f.phase is not None and f.phase not in self.phases:
                 raise ValueError(f"filters.{f.name}.phase: {f.phase} is not one of the phases {self.phases}")
+        for r in self.rescue:
+            if r.phase is not None and r.phase not in self.phases:
+                raise ValueError(f"rescue.{r.name}.phase: {r.phase} is not one of the phases {self.phases}")
+            if unknown := [name for name in r.overrule if name not in names]:
+                raise ValueError(
+                    f"rescue.{r.name}.overrule: no filter is named {unknown[0]!r}{suggest(unknown[0], names)}"
+                )
         return self
 
 
 def _verdict(f: Filter) -> str:
     """Whether a filter keeps a sample, as SQL that is never null."""
     return f"coalesce(({f.keep}\n), {str(f.when_missing == 'keep').lower()})"
+
+
+def _all(filters: Sequence[Filter]) -> str:
+    """Whether all filters keep a sample, as SQL that is never null."""
+    return " and ".join(_verdict(f) for f in filters) or "true"
 
 
 def _moved(f: Filter, value: str) -> Filter:
@@ -125,32 +139,34 @@ class Select:
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
         known = columns(db, "measured")
-        for f in self.params.filters:
-            where = f"select.filters.{f.name}.{'top' if f.top else 'keep'}"
+        for where, predicate in self._predicates().items():
             try:
-                referenced_columns(db, f.predicate, known)
-                described = db.execute(f"describe select part, ({f.predicate}\n) as verdict from measured").fetchall()
+                referenced_columns(db, predicate, known)
+                described = db.execute(f"describe select part, ({predicate}\n) as verdict from measured").fetchall()
                 # `qualify` allows what a verdict may use, and refuses an unnest, which would judge a sample twice.
-                once = f"qualify ({f.predicate}\n) is null or row_number() over () > 0"
+                once = f"qualify ({predicate}\n) is null or row_number() over () > 0"
                 db.execute(f"describe select part from measured {once}").fetchall()
             except (duckdb.Error, ValueError) as error:
                 message = first_line(error) if isinstance(error, duckdb.Error) else str(error)
-                shown = f"{f.predicate!r}: " if f.keep else ""
+                shown = f"{predicate!r}: " if where.endswith("keep") else ""
                 raise ManifestError(f"{where}: {shown}{message}", f"columns: {', '.join(sorted(known))}") from None
             kinds = [row[1] for row in described[1:]]
             if kinds != ["BOOLEAN"]:
-                message = f"{where}: {f.keep!r} is a {', '.join(kinds)}, not true or false"
+                message = f"{where}: {predicate!r} is a {', '.join(kinds)}, not true or false"
                 raise ManifestError(message, "write a comparison such as x >= 4")
+
+    def _predicates(self) -> Mapping[str, str]:
+        """All that stands in the manifest, by its key."""
+        filters = {f"select.filters.{f.name}.{'top' if f.top else 'keep'}": f.predicate for f in self.params.filters}
+        return filters | {f"select.rescue.{r.name}": r.checked() for r in self.params.rescue}
 
     def resolved(self, db: duckdb.DuckDBPyConnection) -> "Select":
         """The same with a number in place of every `top`, found among what all other filters of its phase keep."""
-        if not any(f.top for f in self.params.filters):
-            return self
         plain = [f for f in self.params.filters if not f.top]
         filters = []
         for f in self.params.filters:
             if f.top:
-                kept = " and ".join(_verdict(p) for p in plain if self._since(p) <= self._since(f)) or "true"
+                kept = _all([p for p in plain if self._since(p) <= self._since(f)])
                 try:
                     # A predicate may look at other samples, as a rank does, and cannot stand after `where`.
                     db.execute(f"create or replace temp view _judged as select *, ({kept}) as _kept from measured")
@@ -160,7 +176,8 @@ class Select:
                 filters.append(f.model_copy(update={"keep": keep, "top": None}))
             else:
                 filters.append(f)
-        return Select(0, self.params.model_copy(update={"filters": filters}))
+        rescue = [r.resolved(db) for r in self.params.rescue]
+        return Select(0, self.params.model_copy(update={"filters": filters, "rescue": rescue}))
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         try:
@@ -172,15 +189,14 @@ class Select:
 
     def _culprit(self, db: duckdb.DuckDBPyConnection, error: duckdb.Error) -> Exception:
         """The ManifestError of the filter that fails on the values at hand, as a cast may; else the error itself."""
-        for f in self.params.filters:
+        for where, predicate in self._predicates().items():
             try:
                 db.execute(
-                    f"select bool_and(verdict) from (select ({f.predicate}\n) as verdict from measured)"
+                    f"select bool_and(verdict) from (select ({predicate}\n) as verdict from measured)"
                 ).fetchall()
             except duckdb.Error as raised:
-                where = f"select.filters.{f.name}.{'top' if f.top else 'keep'}: {f.predicate!r}"
                 remedy = "make it hold for every sample, for instance with try_cast"
-                return ManifestError(f"{where}: {first_line(raised)}", remedy)
+                return ManifestError(f"{where}: {predicate!r}: {first_line(raised)}", remedy)
         return error
 
     def moved(self, changes: Mapping[str, str]) -> "Select":
@@ -213,21 +229,33 @@ class Select:
             culprits = (judge._culprit(db, error) for _, judge in judges)
             raise next((found for found in culprits if found is not error), error) from None
 
-    def _since(self, f: Filter) -> int:
+    def _since(self, f: Filter | Rescue) -> int:
         """The first phase that a filter applies in."""
         return f.phase or self.params.phases[0]
 
     def _kept(self, phase: int) -> str:
         """Whether a phase keeps a sample, as SQL."""
         asked = [f for f in self.params.filters if self._since(f) <= phase]
-        return " and ".join(_verdict(f) for f in asked) or "true"
+        return " or ".join([f"({_all(asked)})", *(f"({taken})" for taken in self._rescues(phase).values())])
+
+    def _rescues(self, phase: int) -> Mapping[str, str]:
+        """Whether each rescue takes a sample in a phase, as SQL."""
+        asked = [f for f in self.params.filters if self._since(f) <= phase]
+        return {
+            r.name: r.taken(
+                _all([f for f in asked if f.name not in r.overrule]), _all([f for f in asked if f.name in r.overrule])
+            )
+            for r in self.params.rescue
+            if self._since(r) <= phase
+        }
 
     def explain(self, db: duckdb.DuckDBPyConnection, sample_id: str) -> pa.Table:
         """What every filter says of a sample: part, row, filter, since (its first phase), values, keep (its predicate),
         verdict (keep, drop, or either for what is missing), note. Samples with the same id have their rows each."""
         known = columns(db, "measured")
         rows = []
-        for f in self.resolved(db).params.filters:
+        judge = self.resolved(db)
+        for f in judge.params.filters:
             values = _values(referenced_columns(db, f.keep, known), known) or "''"
             rows.append(
                 f"""{{'filter': {_text(f.name)}, 'since': {self._since(f)}, 'values': {values},
@@ -236,6 +264,13 @@ class Select:
                         when ({f.keep}\n) then 'keep' else 'drop' end,
                     'note': {_text(f.note)}}}"""
             )
+        for phase in self.params.phases:
+            for name, taken in judge._rescues(phase).items():
+                rescue = next(r for r in self.params.rescue if r.name == name)
+                rows.append(
+                    f"""{{'filter': {_text(name)}, 'since': {phase}, 'values': '', 'keep': {_text(_flat(rescue.where))},
+                        'verdict': case when {taken} then 'rescue' else '' end, 'note': {_text(rescue.note)}}}"""
+                )
         kind = 'struct(filter varchar, since int, "values" varchar, keep varchar, verdict varchar, note varchar)[]'
         asked = f"""with judged as (select sample_id, part, row, [{", ".join(rows)}]::{kind} as _said from measured)
                 select part, row, unnest(_said, recursive := true) from judged where sample_id = ?
@@ -260,17 +295,28 @@ class Select:
             reasons.append(f"when {_text(f.name)} then {shown}{_text(f'keep: {_flat(f.keep)}')}")
         carried = "".join(f', "{c}"' for c in sorted(used - {"sample_id", "part", "row"}))
         reason = f"case _failed[1] {' '.join(reasons)} end" if reasons else "null"
+        # A rescue looks at all samples of a phase, as a rank does, so it stands beside the verdicts.
+        rescuers, by_phase = "", "null::varchar"
+        if found := {phase: taken for phase in self.params.phases if (taken := self._rescues(phase))}:
+            for phase, taken in found.items():
+                whens = " ".join(f"when {sql} then {_text(name)}" for name, sql in taken.items())
+                rescuers += f", case {whens} end as _rescuer_{phase}"
+            by_phase = f"case _phase {' '.join(f'when {phase} then _rescuer_{phase}' for phase in found)} end"
         return f"""
             with judged as (
-                select sample_id, part, row{carried},
+                select sample_id, part, row{carried}{rescuers},
                     [{", ".join(verdicts)}]::struct(name varchar, since integer)[] as _faults
                 from measured
             ),
             by_phase as (
-                select *, [_fault.name for _fault in _faults if _fault.since <= _phase] as _failed
+                select *, [_fault.name for _fault in _faults if _fault.since <= _phase] as _failed,
+                    {by_phase} as _rescuer
                 from judged, (select unnest({self.params.phases})::int as _phase)
             )
-            select sample_id, _phase as phase, len(_failed) = 0 as kept, _failed[1] as dropped_by,
-                {reason} as reason, _failed as failed, part, row
+            select sample_id, _phase as phase, len(_failed) = 0 or _rescuer is not null as kept,
+                case when _rescuer is null then _failed[1] end as dropped_by,
+                case when _rescuer is null then {reason}
+                    else 'rescued by ' || _rescuer || ' from ' || array_to_string(_failed, ', ') end as reason,
+                _failed as failed, part, row
             from by_phase order by part, row, _phase
         """
