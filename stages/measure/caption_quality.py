@@ -14,10 +14,9 @@ import regex
 
 from dataengine.config import Config
 from dataengine.stage import Image, Resources
-from stages.measure.language import language_of, words_of
+from stages.measure.language import language_of, unquoted, words_of
 
 _LETTER = regex.compile(r"\p{L}")
-_QUOTED = regex.compile(r"“[^”]*”|„[^“”]*[“”]|«[^»]*»|「[^」]*」|『[^』]*』|\"[^\"]*\"|(?<!\w)‘[^’]*’(?!\w)")
 _GRAM = 3  # words that are looked at together for what is repeated
 _ALONE = {
     "url": regex.compile(r"(?:https?://|www\.)\S+", regex.I),
@@ -61,7 +60,7 @@ class CaptionQuality:
             return dict.fromkeys(self.columns.names)
         text = " ".join(caption.split())
         words = words_of(text)
-        own = " ".join(_QUOTED.sub(" ", text).split()) or text
+        own = unquoted(text) or text
         values = (len(text), len(words), language_of(own), fault_of(own), repetition(words))
         return dict(zip(self.columns.names, values, strict=True))
 

@@ -8,6 +8,7 @@ from stages.synthesize.words.languages import identifier
 _WORDS = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*|[\p{L}\p{N}][\p{L}\p{M}\p{N}'’-]*"
 )
+_QUOTED = regex.compile(r"“[^”]*”|„[^“”]*[“”]|«[^»]*»|「[^」]*」|『[^』]*』|\"[^\"]*\"|(?<!\w)‘[^’]*’(?!\w)")
 _LETTER = regex.compile(r"\p{L}")
 _SCRIPT = {
     "ja": regex.compile(r"[\p{Hiragana}\p{Katakana}]"),
@@ -22,6 +23,11 @@ _SCRIPT = {
 _SHARE = 0.3  # of the letters that a script must have to tell the language; Japanese has as much kana at least
 _TELLING = 20  # letters: the language of a shorter text in a script that many share is not told
 _SURE = 0.8  # the identifier's probability of a language that is believed
+
+
+def unquoted(text: str) -> str:
+    """A text without what stands in quotation marks, on one line."""
+    return " ".join(_QUOTED.sub(" ", text).split())
 
 
 def words_of(text: str) -> list[str]:
