@@ -15,7 +15,7 @@ from dataengine.errors import ManifestError
 from dataengine.manifest import Entry, Manifest, stage_of
 from dataengine.run import Mark, Run, fingerprint
 from dataengine.stage import Query, Resources
-from dataengine.work import Output, StageSpec, Task
+from dataengine.work import UNAVAILABLE, Output, StageSpec, Task
 
 DATASETS = {"dedup": "signals/duplicates", "select": "decisions", "balance": "weights", "pack": "plan"}
 """What each query derives."""
@@ -67,7 +67,8 @@ class Plan:
         self.signals = [self._resolve("measure", e) for e in manifest.measure]
         sections = {"dedup": manifest.dedup, "select": manifest.select, "balance": manifest.balance}
         self.queries = {s: self._resolve(s, e) for s, e in {**sections, "pack": manifest.pack}.items() if e}
-        self._check_columns()
+        self._owners = self._check_columns()
+        self._levels = {stage.name: self._level(stage, ()) for stage in self.signals}
         self._check_queries()
 
     def _resolve(self, section: str, entry: Entry) -> Stage:
@@ -77,14 +78,34 @@ class Plan:
         recipe = fingerprint(entry.stage, kind.version, params.model_dump(mode="json"), *seed)
         return Stage(section, entry, kind, params, entry.resources.over(declared), recipe)
 
-    def _check_columns(self) -> None:
+    def _check_columns(self) -> dict[str, Stage]:
+        """Which signal has each column."""
         owner = dict.fromkeys(schema.SAMPLES.names, "samples")
+        owners = {}
         for stage in self.signals:
             for column in stage.kind.columns.names:
                 if column in owner:
                     message = f"measure.{stage.name}: its column {column!r} is also one of {owner[column]}"
                     raise ManifestError(message, "leave one of the two out, or rename the column in your stage")
                 owner[column] = stage.name
+                owners[column] = stage
+        return owners
+
+    def needs(self, stage: Stage) -> dict[str, Stage]:
+        """The columns of other signals that a signal looks at, and who has them."""
+        asked = stage.kind.needs(stage.params) if hasattr(stage.kind, "needs") else ()
+        if lacking := [column for column in asked if column not in self._owners]:
+            message = f"measure.{stage.name} looks at {lacking[0]!r}, which nothing measures"
+            raise ManifestError(message, "add the signal that has it to `measure`; docs/signals.md lists them")
+        return {column: self._owners[column] for column in asked}
+
+    def _level(self, stage: Stage, above: tuple[str, ...]) -> int:
+        """0 for a signal that looks at no other, else one more than those that it looks at."""
+        if stage.name in above:
+            message = f"measure: {' → '.join((*above, stage.name))}: signals look at each other in a circle"
+            raise ManifestError(message, "leave one of them out")
+        others = self.needs(stage).values()
+        return max((1 + self._level(other, (*above, stage.name)) for other in others), default=0)
 
     def _check_queries(self) -> None:
         declared = {s.name: s.kind.columns for s in self.signals}
@@ -123,16 +144,24 @@ class Plan:
 
     def measure_task(self, stages: Sequence[Stage], index: int, upstream: str) -> Task:
         """The task that measures part `index`, whose fingerprint is `upstream`."""
-        outputs = {
-            s.name: Output(self.run.part(f"signals/{s.name}", index), Mark(s.name, s.recipe, upstream)) for s in stages
-        }
-        return Task(index, {"samples": self.run.part("samples", index)}, outputs)
+        outputs = {s.name: Output(self._signal_part(s, index), self._mark(s, upstream)) for s in stages}
+        known = {c: self._signal_part(other, index) for s in stages for c, other in self.needs(s).items()}
+        return Task(index, {"samples": self.run.part("samples", index), "known": known}, outputs)
+
+    def _signal_part(self, stage: Stage, index: int) -> str:
+        return self.run.part(f"signals/{stage.name}", index)
+
+    def _mark(self, stage: Stage, upstream: str) -> Mark:
+        others = {other.name: other for other in self.needs(stage).values()}
+        seen = [self._mark(other, upstream).fingerprint for other in others.values()]
+        return Mark(stage.name, stage.recipe, fingerprint(upstream, seen) if seen else upstream)
 
     def signal_groups(self) -> list[list[Stage]]:
-        """Signals whose actors take the same resources are measured together, so that an image is decoded once."""
-        groups: dict[Resources, list[Stage]] = {}
-        for stage in self.signals:
-            groups.setdefault(replace(stage.resources, batch=0), []).append(stage)
+        """Signals whose actors take the same resources are measured together, so that an image is decoded once; those
+        that look at others come after them."""
+        groups: dict[tuple[int, Resources], list[Stage]] = {}
+        for stage in sorted(self.signals, key=lambda s: self._levels[s.name]):
+            groups.setdefault((self._levels[stage.name], replace(stage.resources, batch=0)), []).append(stage)
         return list(groups.values())
 
     def missing(self, task: Task) -> Task | None:
@@ -173,7 +202,7 @@ class Plan:
                 reason = "not made yet"
             elif mark.stage != output.mark.stage:
                 reason = "belongs to another source now"
-            elif mark.recipe == "unavailable":
+            elif mark.recipe == UNAVAILABLE:
                 reason = "could not be measured before"
             elif mark.recipe != output.mark.recipe:
                 reason = "its parameters or version changed"

@@ -8,7 +8,7 @@ pack). A class is found by the name it is registered under (the entry-point grou
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -57,7 +57,8 @@ class Image:
     """One decoded image, shared by all signals that are measured together.
 
     pixels: uint8 (height, width, 3), RGB in sRGB, upright. `encoded` are the bytes it was decoded from.
-    `annotation` is its row of the column `text` in samples.
+    `annotation` is its row of the column `text` in samples. `known` has what other signals measured, as far as a signal
+    of the batch needs it, by column.
     """
 
     sample_id: str
@@ -68,6 +69,7 @@ class Image:
     caption: str | None = None
     language: str | None = None
     annotation: pa.ListScalar | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def text(self) -> tuple[Paragraph, ...]:
@@ -107,8 +109,9 @@ class Signal(Protocol):
     """Measures images. An exception while a batch is measured makes the engine measure its images one by one; the one
     at fault goes to `failures` and has nulls in the signal.
 
-    One that needs what may not be there, such as weights, may have a class method `missing(params)`
-    -> StageError | None that tells so quickly: the run asks before anything is computed."""
+    Two class methods are optional. `missing(params) -> StageError | None` tells quickly what is not there, such as
+    weights: the run asks before anything is computed. `needs(params) -> Sequence[str]` names columns of other signals,
+    which are then measured before and stand in `Image.known`."""
 
     Params: ClassVar[type[Config]]
     version: ClassVar[int]

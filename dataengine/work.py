@@ -137,6 +137,10 @@ def _row_groups(made: Iterator[Sample | Failure], failures: list[Failure]) -> It
         yield group
 
 
+UNAVAILABLE = "unavailable"
+"""The recipe of a part of nulls whose signal could not be had, so that it never stands."""
+
+
 class Measurer:
     """Measures parts with one or more Signals that share each decoded image."""
 
@@ -152,11 +156,15 @@ class Measurer:
         made: dict[str, list[pa.Table]] = {name: [] for name in task.outputs}
         failures: dict[str, list[Failure]] = {name: [] for name in task.outputs}
         ids: list[pa.Array] = [pa.array([], pa.string())]
+        known = self._known(task.payload.get("known", {}))
+        first = 0
         with self.run.fs.open(task.payload["samples"], "rb") as opened:
             file = pq.ParquetFile(opened)
             for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=[*self._COLUMNS, "text"]):
                 ids.append(batch["sample_id"])
-                for images in _decoded(self._rows(batch), max(self.specs[name].batch for name in made)):
+                rows = self._rows(batch, known.slice(first, batch.num_rows))
+                first += batch.num_rows
+                for images in _decoded(rows, max(self.specs[name].batch for name in made)):
                     for name in made:
                         made[name] += self._measure(name, images, failures[name])
         seconds = time.perf_counter() - started
@@ -164,10 +172,21 @@ class Measurer:
         done = {name: self._commit(task, name, measured, tables, failures[name]) for name, tables in made.items()}
         return Report(task.index, len(measured), seconds, done)
 
-    def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    def _known(self, columns: Mapping[str, str]) -> pa.Table:
+        """The columns of other signals that are looked at, side by side. columns: the part that has each."""
+        found = {}
+        for column, path in columns.items():
+            with self.run.fs.open(path, "rb") as file:
+                found[column] = pq.read_table(file, columns=[column])[column]
+        return pa.table(found)
+
+    def _rows(self, batch: pa.RecordBatch, known: pa.Table) -> list[dict[str, Any]]:
         """The rows as dicts. The annotation stays as it is: hundreds of places that few signals look at."""
         rows = batch.select(list(self._COLUMNS)).to_pylist()
-        return [{**row, "text": text} for row, text in zip(rows, batch["text"], strict=True)]
+        others = known.to_pylist() if known.num_columns else [{}] * len(rows)
+        return [
+            {**row, "text": text, "known": seen} for row, text, seen in zip(rows, batch["text"], others, strict=True)
+        ]
 
     def _measure(self, name: str, images: Sequence["_Row"], failures: list[Failure]) -> list[pa.Table]:
         """Tables that together hold one row an image, nulls where it cannot be measured."""
@@ -206,8 +225,10 @@ class Measurer:
     ) -> Done:
         output, signal = task.outputs[name], self.signals[name]
         columns = signal.columns if isinstance(signal, Signal) else signal
-        if not isinstance(signal, Signal):  # its nulls must not pass for measurements once the signal can be had
-            output = replace(output, mark=replace(output.mark, recipe="unavailable"))
+        seen = (self.run.mark(path) for path in task.payload.get("known", {}).values())
+        if not isinstance(signal, Signal) or any(mark and mark.recipe == UNAVAILABLE for mark in seen):
+            # Its nulls, or what was made of another's, must not pass for measurements once that can be had.
+            output = replace(output, mark=replace(output.mark, recipe=UNAVAILABLE))
         values = pa.concat_tables([columns.empty_table(), *tables])
         table = pa.table([ids, *values.columns], schema=schema.signal_schema(columns))
         with self.run.writer(output.path, table.schema) as writer:
@@ -271,9 +292,8 @@ def _decode_row(row: Mapping[str, Any]) -> _Row:
         pixels, orientation = decode.decode(encoded, max_pixels=np.iinfo(np.int64).max)
     except SampleError as error:
         return _Row(row["source"], row["uri"], None, error)
-    image = Image(
-        row["sample_id"], pixels, encoded, row["format"], orientation, row["caption"], row["language"], row["text"]
-    )
+    told = (row["caption"], row["language"], row["text"], row["known"])
+    image = Image(row["sample_id"], pixels, encoded, row["format"], orientation, *told)
     return _Row(row["source"], row["uri"], image)
 
 

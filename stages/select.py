@@ -11,7 +11,7 @@ from typing import Literal
 
 import duckdb
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dataengine import schema
 from dataengine.catalog import columns, first_line, referenced_columns
@@ -31,16 +31,17 @@ class Filter(Config):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     stage: str = ""
     phase: int | None = None  # from which phase on; from the first when left out
-    keep: str = ""
     top: Top | None = None
+    keep: str = Field("", validate_default=True)
     when_missing: Literal["keep", "drop"] = "drop"
     note: str = ""
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> "Filter":
-        if bool(self.keep) == (self.top is not None):
-            raise ValueError(f"filters.{self.name}: give either `keep`, a predicate, or `top`")
-        return self
+    @field_validator("keep")
+    @classmethod
+    def _one_of_both(cls, keep: str, given: ValidationInfo) -> str:
+        if bool(keep) == (given.data.get("top") is not None):
+            raise ValueError("give either `keep`, a predicate, or `top`")
+        return keep
 
     @property
     def predicate(self) -> str:

@@ -29,7 +29,7 @@ def run(tmp_path: Path):
     rows = [{"image": f"{index:02d}.png", "caption": f"number {index}"} for index in range(COUNT)]
     (tmp_path / "pictures.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    def go(*signals: dict) -> tuple[subprocess.CompletedProcess, Run]:
+    def go(*signals: str | dict) -> tuple[subprocess.CompletedProcess, Run]:
         manifest = tmp_path / "manifest.yaml"
         source = {"stage": "table", "name": "pictures", "path": str(tmp_path / "pictures.jsonl"), "caption": "caption"}
         data = {"name": "own", "parts": {"samples": 5}, "collect": [source], "measure": list(signals)}
@@ -85,6 +85,52 @@ def test_an_optional_stage_leaves_nulls_and_is_measured_once_it_can_be_had(run):
     done, folder = run(brightness(optional=True))
     assert done.returncode == 0, done.stderr
     assert catalog.connect(folder).execute(count).fetchall() == [(COUNT, COUNT)]
+
+
+RELATIVE = {"stage": "relative:Relative", "name": "relative"}
+
+
+def test_a_signal_that_looks_at_others_comes_after_them_and_sees_their_values(run):
+    done, folder = run(RELATIVE, "pixels", brightness(fails_on="number 7"))
+    assert done.returncode == 0, done.stderr
+    db = catalog.connect(folder)
+    agrees = "select count(*) from measured where abs(relative - brightness / 255 / luma) < 1e-9"
+    assert db.execute(agrees).fetchall() == [(COUNT - 1,)]
+    assert db.execute("select caption, seen from measured where relative is null").fetchall() == [
+        ("number 7", ["brightness", "luma"])
+    ]
+
+
+def test_it_is_measured_again_when_what_it_looks_at_changes_and_only_then(run):
+    def marks(folder: Run) -> list[str]:
+        return [folder.mark(path).fingerprint for path in folder.files("signals/relative")]
+
+    signals = [RELATIVE, {"stage": "pixels", "name": "pixels"}]
+    _, folder = run(*signals, brightness(missing=True, optional=True))
+    before = marks(folder)
+    assert catalog.connect(folder).execute("select count(relative) from signals").fetchall() == [(0,)]
+    _, folder = run(*signals, brightness(optional=True))
+    assert catalog.connect(folder).execute("select count(relative) from signals").fetchall() == [(COUNT,)]
+    assert not set(marks(folder)) & set(before)
+
+    before = marks(folder)
+    done, folder = run(*signals, brightness(optional=True))
+    assert "0 parts made, 3 stood" in next(line for line in done.stdout.splitlines() if "relative" in line)
+    assert marks(folder) == before
+    _, folder = run(*signals, brightness(optional=True, fails_on="number 7"))
+    assert not set(marks(folder)) & set(before)
+
+
+def test_a_signal_that_looks_at_what_nothing_measures_is_refused(run):
+    done, _ = run(RELATIVE, "pixels")
+    assert done.returncode == 2
+    assert "measure.relative looks at 'brightness', which nothing measures" in done.stderr
+
+
+def test_signals_that_look_at_each_other_in_a_circle_are_refused(run):
+    done, _ = run({**RELATIVE, "of": "relative"}, "pixels")
+    assert done.returncode == 2
+    assert "measure: relative → relative: signals look at each other in a circle" in done.stderr
 
 
 def test_the_log_has_one_json_object_an_event_with_every_part(run):

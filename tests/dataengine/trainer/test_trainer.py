@@ -23,5 +23,5 @@ def test_it_imports_nothing_of_the_engine_nor_any_stage():
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(
-        ["dataengine.config", "dataengine.decode", "dataengine.errors", "dataengine.schema"]
+        ["dataengine.config", "dataengine.decode", "dataengine.device", "dataengine.errors", "dataengine.schema"]
     )
