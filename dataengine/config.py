@@ -29,6 +29,25 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+HOW = "how"
+"""Marks a field, as in `Annotated[str, HOW]`, that says how something is computed and not what: a device, a number of
+threads, an address. What was made stands when it changes."""
+
+
+def what(config: BaseModel) -> dict[str, Any]:
+    """A configuration as plain JSON without the fields that are marked `HOW`, at any depth of nested models."""
+    return _without_how(config, config.model_dump(mode="json"))
+
+
+def _without_how(config: BaseModel, dumped: dict[str, Any]) -> dict[str, Any]:
+    kept = {}
+    for name, field in type(config).model_fields.items():
+        if HOW not in field.metadata:
+            value = getattr(config, name)
+            kept[name] = _without_how(value, dumped[name]) if isinstance(value, BaseModel) else dumped[name]
+    return kept
+
+
 def parse_size(value: int | str) -> int:
     """Bytes from `128MB` (10^6), `256MiB` (2^20) or a plain number. Raises ValueError when it is none of these."""
     if isinstance(value, int) and not isinstance(value, bool):

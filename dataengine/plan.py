@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from dataengine import catalog, schema
-from dataengine.config import Config
+from dataengine.config import Config, what
 from dataengine.errors import ManifestError
 from dataengine.manifest import Entry, Manifest, stage_of
 from dataengine.run import Mark, Run, fingerprint
@@ -75,7 +75,7 @@ class Plan:
         kind, params = stage_of(entry, section)
         declared = getattr(kind, "resources", Resources())
         seed = [] if section == "measure" else [self.seed]  # a measurement does not depend on the run's seed
-        recipe = fingerprint(entry.stage, kind.version, params.model_dump(mode="json"), *seed)
+        recipe = fingerprint(entry.stage, kind.version, what(params), *seed)
         return Stage(section, entry, kind, params, entry.resources.over(declared), recipe)
 
     def _check_columns(self) -> dict[str, Stage]:

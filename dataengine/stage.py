@@ -82,6 +82,15 @@ class Image:
         return cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a signal may return that knows which of its images are at fault: one row an image, nulls where there is a
+    fault, and the faults by row. Nothing is measured again then, as it is when a batch raises."""
+
+    table: pa.Table
+    faults: Mapping[int, Exception]
+
+
 @runtime_checkable
 class Source(Protocol):
     """Makes samples. The driver calls `plan`, actors call `produce`; construction is light on the driver's side.
@@ -107,7 +116,7 @@ class Source(Protocol):
 @runtime_checkable
 class Signal(Protocol):
     """Measures images. An exception while a batch is measured makes the engine measure its images one by one; the one
-    at fault goes to `failures` and has nulls in the signal.
+    at fault goes to `failures` and has nulls in the signal. Where measuring twice is dear, return `Measured`.
 
     Two class methods are optional. `missing(params) -> StageError | None` tells quickly what is not there, such as
     weights: the run asks before anything is computed. `needs(params) -> Sequence[str]` names columns of other signals,
@@ -121,7 +130,7 @@ class Signal(Protocol):
     def __init__(self, params: Any) -> None:
         """Load what is needed, on the actor. Raises StageError with what to install or fetch."""
 
-    def measure(self, images: Sequence[Image]) -> pa.Table:
+    def measure(self, images: Sequence[Image]) -> pa.Table | Measured:
         """One row an image, in order, with exactly `columns`."""
 
 

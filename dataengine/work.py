@@ -17,7 +17,7 @@ from dataengine import decode, schema
 from dataengine.errors import SampleError, StageError
 from dataengine.run import Mark, PartWriter, Run
 from dataengine.sample import Failure, Sample, failures_table, samples_table
-from dataengine.stage import Image, Piece, Signal, Source, find
+from dataengine.stage import Image, Measured, Piece, Signal, Source, find
 
 GROUP_ROWS = 64
 _GROUP_BYTES = 16 << 20
@@ -199,7 +199,9 @@ class Measurer:
             whole = [r.image for r in rows if r.image is not None]
             if len(whole) == len(rows):
                 try:
-                    tables.append(_checked(name, signal, whole))
+                    made = _checked(name, signal, whole)
+                    failures += [_failure(name, rows[at], fault) for at, fault in sorted(made.faults.items())]
+                    tables.append(made.table)
                     continue
                 except StageError:
                     raise
@@ -212,12 +214,14 @@ class Measurer:
         error: Exception | None = row.error
         if row.image is not None:
             try:
-                return _checked(name, signal, [row.image])
+                made = _checked(name, signal, [row.image])
+                failures += [_failure(name, row, fault) for fault in made.faults.values()]
+                return made.table
             except StageError:
                 raise
             except Exception as raised:
                 error = raised
-        failures.append(Failure.of(error or SampleError("unknown"), source=row.source, uri=row.uri, stage=name))
+        failures.append(_failure(name, row, error or SampleError("unknown")))
         return _nulls(signal.columns, 1)
 
     def _commit(
@@ -248,14 +252,20 @@ def _build_signal(spec: StageSpec) -> Signal | pa.Schema:
         return find(spec.stage).columns
 
 
-def _checked(name: str, signal: Signal, images: Sequence[Image]) -> pa.Table:
-    table = signal.measure(images)
+def _failure(name: str, row: "_Row", error: Exception) -> Failure:
+    return Failure.of(error, source=row.source, uri=row.uri, stage=name)
+
+
+def _checked(name: str, signal: Signal, images: Sequence[Image]) -> Measured:
+    given = signal.measure(images)
+    made = given if isinstance(given, Measured) else Measured(given, {})
+    table = made.table
     if table.num_rows != len(images) or table.schema.names != signal.columns.names:
         raise StageError(
             f"{name}: gave {table.num_rows} rows of {table.schema.names} for {len(images)} images",
             f"measure must give one row an image with the columns {signal.columns.names}",
         )
-    return table.cast(signal.columns)
+    return replace(made, table=table.cast(signal.columns))
 
 
 def _nulls(columns: pa.Schema, rows: int) -> pa.Table:

@@ -3,7 +3,6 @@
 Weights come by hub name or from a local path. `missing` says, without loading anything, what is not there.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,9 +10,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from dataengine.errors import StageError
+from dataengine.models import hub
 
 Library = Literal["open_clip", "transformers"]
-_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors", "pytorch_model.bin")
 
 
 class Encoder(Protocol):
@@ -58,7 +57,7 @@ def missing(library: Library, model: str, weights: str | None = None) -> StageEr
     except ImportError as error:
         return StageError(f"{_named(model, weights)}: {error}", "pip install 'dataengine[models]'")
     if library == "transformers" or model.startswith("hf-hub:"):
-        return _absent(model, None if Path(model).is_dir() else model.removeprefix("hf-hub:"), library)
+        return hub.missing(model, None if Path(model).is_dir() else model.removeprefix("hf-hub:"), _remedy(library))
     if Path(model).is_dir():
         if (Path(model) / "open_clip_config.json").is_file():
             return None
@@ -76,25 +75,7 @@ def missing(library: Library, model: str, weights: str | None = None) -> StageEr
     if not config:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
         return StageError(f"{model}: {weights} is neither a file nor a published tag", f"tags: {tags}")
-    return _absent(_named(model, weights), str(config.get("hf_hub", "")).strip("/"), library)
-
-
-def _absent(named: str, repository: str | None, library: Library) -> StageError | None:
-    """The error for a repository that is neither in the hub's cache nor to be had from the hub."""
-    if not repository:
-        return None
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    if any(isinstance(try_to_load_from_cache(repository, name), str) for name in _WEIGHTS):
-        return None
-    try:
-        HfApi().model_info(repository, timeout=10)
-    except (OSError, HfHubHTTPError, OfflineModeIsEnabled, ValueError) as error:
-        reason = "the hub is not to be asked" if os.environ.get("HF_HUB_OFFLINE") else type(error).__name__
-        fetch = f"`hf download {repository}` where there is a network"
-        return StageError(f"the weights of {named} are not here ({reason})", f"{fetch}, or {_remedy(library)}")
-    return None
+    return hub.missing(_named(model, weights), str(config.get("hf_hub", "")).strip("/"), _remedy(library))
 
 
 def _remedy(library: Library) -> str:

@@ -24,7 +24,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from dataengine import config
-from dataengine.config import Config
+from dataengine.config import HOW, Config
 from dataengine.errors import StageError
 from dataengine.models import aesthetic, clip
 from dataengine.stage import GIB, Image, Resources
@@ -56,7 +56,7 @@ class Params(Config):
     model: str
     weights: str | None = None
     taxonomy: Annotated[Taxonomy, BeforeValidator(_read)] = Field(TAXONOMY, validate_default=True)
-    device: str = "auto"
+    device: Annotated[str, HOW] = "auto"
 
 
 class ClipParams(Params):

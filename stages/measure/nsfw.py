@@ -5,17 +5,18 @@ says nothing of violence. Photographs stay under 0.2; from about 0.8 on it is ra
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import pyarrow as pa
 from pydantic import Field
 
-from dataengine.config import Config
+from dataengine.config import HOW, Config
 from dataengine.models.nsfw import NsfwScorer
 from dataengine.stage import GIB, Image, Resources
 
 
 class Params(Config):
-    threads: int = Field(1, ge=1)
+    threads: Annotated[int, HOW] = Field(1, ge=1)
 
 
 class Nsfw:

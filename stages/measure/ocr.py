@@ -13,14 +13,14 @@ what is not believed counts for the area only when it is long, as lines are.
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from fontTools import unicodedata
 from pydantic import Field
 
-from dataengine.config import Config
+from dataengine.config import HOW, Config
 from dataengine.models.ocr import Line, PaddleReader
 from dataengine.schema import QUAD
 from dataengine.stage import GIB, Image, Resources
@@ -37,7 +37,7 @@ class Params(Config):
     engine: Literal["paddle"] = "paddle"
     min_confidence: float = Field(0.5, ge=0, le=1)
     limit_side: int = Field(960, ge=64)
-    threads: int = Field(1, ge=1)
+    threads: Annotated[int, HOW] = Field(1, ge=1)
 
 
 def script(text: str) -> str | None:

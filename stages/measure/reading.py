@@ -20,7 +20,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ import pyarrow as pa
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
-from dataengine.config import Config
+from dataengine.config import HOW, Config
 from dataengine.models.ocr import LineReader, alphabet
 from dataengine.sample import Paragraph
 from dataengine.stage import GIB, Image, Resources
@@ -52,7 +52,7 @@ class Params(Config):
     """`share` of the samples is read, chosen by their ids: reading a page takes as long as drawing a hundred."""
 
     share: float = Field(0.1, gt=0, le=1)
-    threads: int = Field(1, ge=1)
+    threads: Annotated[int, HOW] = Field(1, ge=1)
 
 
 class Reading:
