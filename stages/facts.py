@@ -16,7 +16,7 @@ from babel import Locale, UnknownLocaleError
 from dataengine.models.ocr import Line
 from dataengine.stage import Image
 from stages.measure.language import language_of
-from stages.measure.ocr import believed
+from stages.measure.ocr import believed, covers
 from stages.synthesize.captions.quotation import quote
 
 NEEDS = ("ocr_lines", "watermark_text")
@@ -87,8 +87,9 @@ class Facts:
         lines = [] if image.text else _lines(image.known)
         read = [line for line in lines if believed(line, _CONFIDENT)]
         texts = _annotated(image) if image.text else _gathered(read, width, height)
+        unread = any(covers(line, _CONFIDENT) and not believed(line, _CONFIDENT) for line in lines)
         marks = (image.known.get("watermark_text") or "").splitlines()
-        return cls(_orientation(width, height), main_colours(image.pixels), texts, len(read) < len(lines), marks)
+        return cls(_orientation(width, height), main_colours(image.pixels), texts, unread, marks)
 
     def short(self) -> str:
         """One sentence."""

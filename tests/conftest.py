@@ -1,7 +1,8 @@
-"""Small real runs on disk for the tests of everything that reads one, and a small CLIP."""
+"""Small real runs on disk for the tests of everything that reads one, a small CLIP, and a server of captions."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from dataengine import schema
 from dataengine.run import Mark, Run
 from dataengine.sample import Sample, samples_table
+from tests import small_qwen as small_qwen_model
+from tests.chat_server import Server
 
 CLIP_CONFIG = {
     "embed_dim": 32,
@@ -65,4 +68,22 @@ def open_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     preprocess = {"mean": [0.5] * 3, "std": [0.25] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP_CONFIG, "preprocess_cfg": preprocess}))
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+@pytest.fixture(scope="session")
+def small_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a Qwen2.5-VL that answers in JSON for a red and a blue square."""
+    folder = tmp_path_factory.mktemp("qwen")
+    small_qwen_model.make(folder)
     return folder

@@ -1,11 +1,24 @@
 """Configuration files: what is refused, how it is named, and what `--set` and variables reach."""
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import model_validator
 
-from dataengine.config import Config, Size, apply_overrides, build, expand_variables, load, parse_size, read_yaml
+from dataengine.config import (
+    HOW,
+    Config,
+    Size,
+    apply_overrides,
+    build,
+    expand_variables,
+    load,
+    parse_size,
+    read_yaml,
+    what,
+)
 from dataengine.errors import ManifestError
 
 
@@ -37,6 +50,25 @@ def test_each_bad_key_is_named_with_its_path_and_what_was_meant(data, words):
         build(Tree, data, "tree.yaml")
     for word in ["tree.yaml", *words]:
         assert word in str(raised.value)
+
+
+class Engine(Config):
+    fuel: str = "wood"
+    threads: Annotated[int, HOW] = 1
+    remote: Leaf | None = None
+
+
+class Machine(Config):
+    engine: Engine = Engine()
+    address: Annotated[str, HOW] = "here"
+
+
+def test_how_something_is_computed_is_no_part_of_what_it_is():
+    plain, elsewhere = Machine(), Machine(engine=Engine(threads=8), address="there")
+    assert what(plain) == what(elsewhere) == {"engine": {"fuel": "wood", "remote": None}}
+    assert what(Machine(engine=Engine(fuel="coal", remote=Leaf()))) == {
+        "engine": {"fuel": "coal", "remote": {"weight": 1.0, "colour": "red"}}
+    }
 
 
 def test_models_cannot_be_changed_after_they_were_checked():

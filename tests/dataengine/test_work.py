@@ -5,13 +5,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from dataengine.errors import SampleError
 from dataengine.run import Mark
 from dataengine.sample import Paragraph, Spans
-from dataengine.stage import Limits
+from dataengine.stage import Limits, Measured
 from dataengine.work import Measurer, Output, StageSpec, Task
 from stages.collect.folder import Folder, Params
 
@@ -86,3 +88,43 @@ def test_the_parts_of_a_folder_are_read_one_after_the_other(photos):
     first = next(made)
     (photos / "9.png").unlink()
     assert [type(item).__name__ for item in (first, *made)].count("Failure") == 1
+
+
+class Picky:
+    """A signal that knows by itself which of its images are at fault, and counts how often it is asked."""
+
+    Params = type("Params", (), {"__init__": lambda self, **keys: None})
+    version, resources, asked = 1, None, 0
+    columns = pa.schema([("order", pa.int32())])
+
+    def __init__(self, params):
+        pass
+
+    def measure(self, images):
+        Picky.asked += len(images)
+        values = [None if image.caption == "bad" else at for at, image in enumerate(images)]
+        return Measured(
+            pa.table({"order": pa.array(values, pa.int32())}),
+            {at: SampleError("it is bad") for at, value in enumerate(values) if value is None},
+        )
+
+
+def test_a_signal_that_names_its_faults_is_not_asked_twice(make_run, monkeypatch):
+    encoded = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(encoded, "PNG")
+    plain = {"encoded": encoded.getvalue(), "width": 30, "height": 20}
+    run = make_run([plain, {**plain, "caption": "bad", "uri": "b.png"}, plain])
+    monkeypatch.setattr("dataengine.work.find", lambda name: Picky)
+    output = Output(run.part("signals/order", 0), Mark("order", "", ""))
+    measure = Measurer(run, [StageSpec("order", "picky", {})])
+    report = measure(Task(0, {"samples": run.part("samples", 0)}, {"order": output}))
+    assert pq.read_table(output.path)["order"].to_pylist() == [0, None, 2]
+    assert Picky.asked == 3 and report.done["order"].failures == 1
+    [failure] = [row for path in run.files("failures") for row in pq.read_table(path).to_pylist()]
+    assert failure == {
+        "source": "test",
+        "uri": "b.png",
+        "stage": "order",
+        "error": "SampleError",
+        "message": "it is bad",
+    }

@@ -8,7 +8,7 @@ import pytest
 
 from dataengine.errors import StageError
 from dataengine.models.captioner.endpoint import Endpoint, EndpointConfig
-from tests.dataengine.models.captioner.conftest import GOOD, Handler, Server, said
+from tests.chat_server import GOOD, Handler, Server, said
 
 PICTURE = (b"\x89PNG bytes", "image/png")
 

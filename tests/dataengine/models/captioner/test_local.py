@@ -6,7 +6,7 @@ import pytest
 
 from dataengine.errors import StageError
 from dataengine.models.captioner.local import Local, LocalConfig
-from tests.dataengine.models.captioner.conftest import square
+from tests.small_qwen import square
 
 
 def test_it_sees_what_is_in_the_picture_and_answers_in_the_form(small_qwen: Path):

@@ -1,108 +1,13 @@
-"""A real HTTP server that speaks the chat completion protocol and misbehaves to order, and a small Qwen2.5-VL."""
+"""A small Qwen2.5-VL that knows two colours."""
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from dataengine.models.captioner.answer import question
-
-GOOD = {
-    "Caption": "A red sign that says “SALE” on a white wall.",
-    "Short Caption": "A red sign on a wall.",
-    "Visible Text": ["SALE", "50 %"],
-    "Image Type": "photograph",
-    "Image Style": "realistic",
-    "Watermark List": [],
-    "Abnormal Element": "no",
-}
-
-
-def said(text: str, finish: str = "stop") -> bytes:
-    """A chat completion with one answer."""
-    return json.dumps(
-        {
-            "id": "1",
-            "object": "chat.completion",
-            "created": 0,
-            "model": "eye",
-            "choices": [{"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
-        }
-    ).encode()
-
-
-class Server(ThreadingHTTPServer):
-    """Does the next thing of its `script` for each request, then answers well. Keeps what it was asked."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script: list[Callable[[Handler], None]] = []
-        self.always: Callable[[Handler], None] = lambda handler: handler.reply(said(json.dumps(GOOD)))
-        self.asked: list[dict[str, Any]] = []
-        self.times: list[float] = []
-        self.lock = threading.Lock()
-        self.busy = self.most = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Connections are cut on purpose."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_GET(self) -> None:
-        self.reply(json.dumps({"object": "list", "data": [{"id": "eye", "object": "model"}]}).encode())
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.body = body
-        with self.server.lock:
-            self.server.asked.append(body)
-            self.server.times.append(time.monotonic())
-            self.server.busy += 1
-            self.server.most = max(self.server.most, self.server.busy)
-            act = self.server.script.pop(0) if self.server.script else self.server.always
-        try:
-            act(self)
-        finally:
-            with self.server.lock:
-                self.server.busy -= 1
-
-    def reply(self, body: bytes, status: int = 200, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: Any) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
-
+from tests.chat_server import GOOD
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
 CHAT = """{% for message in messages %}<|im_start|>{{ message.role }}
@@ -120,8 +25,7 @@ def saying(colour: str) -> str:
     return json.dumps({**GOOD, "Caption": f"a {colour} square", "Visible Text": []})
 
 
-@pytest.fixture(scope="session")
-def small_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make(folder: Path) -> None:
     """A Qwen2.5-VL of 64 dimensions that was taught to tell red from blue, in a few seconds, and to say so in JSON; a
     green square it answers with words."""
     import torch
@@ -135,7 +39,6 @@ def small_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Qwen2VLVideoProcessor,
     )
 
-    folder = tmp_path_factory.mktemp("qwen")
     answers = {"red": saying("red"), "blue": saying("blue"), "lime": "It is green."}
     letters = Tokenizer(models.BPE())
     letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -189,4 +92,3 @@ def small_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if loss < 0.01:
             break
     model.save_pretrained(folder)
-    return folder
