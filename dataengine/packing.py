@@ -33,11 +33,17 @@ class _Shard:
 
 
 def write_plan(run: Run, path: str, rows: pa.RecordBatchReader, mark: Mark) -> None:
-    """Write the planned rows, which come in the order of their shards."""
-    with run.writer(path, schema.PLAN) as writer:
+    """Write the planned rows, which come in the order of their shards: `schema.PLAN`, and any captions of their own."""
+    columns = pa.schema([*schema.PLAN, *(pa.field(name, pa.string()) for name in _captions(rows.schema))])
+    with run.writer(path, columns) as writer:
         for _, shard in by_key(rows, ("phase", "bucket", "shard")):
-            writer.write(shard.cast(schema.PLAN))
+            writer.write(shard.select(columns.names).cast(columns))
         writer.commit(mark)
+
+
+def _captions(plan: pa.Schema) -> list[str]:
+    """The captions that a plan brings along."""
+    return [name for name in plan.names if name not in schema.PLAN.names]
 
 
 def by_key(reader: pa.RecordBatchReader, key: Sequence[str]) -> Iterator[tuple[tuple, pa.Table]]:
@@ -92,7 +98,7 @@ def _shard(run: Run, group: int, plan: pa.Table, fingerprints: Sequence[str]) ->
     """A shard's fingerprint is that of its rows and of the parts that they come from: others do not touch it."""
     first = {name: plan[name][0].as_py() for name in ("phase", "bucket", "shard")}
     parts = tuple(sorted(plan["part"].unique().to_pylist()))
-    content = [plan[name].to_pylist() for name in ("sample_id", "copy", "part", "row")]
+    content = [plan[name].to_pylist() for name in ("sample_id", "copy", "part", "row", *_captions(plan.schema))]
     mark = Mark("pack", fingerprint(first), fingerprint(content, [fingerprints[p] for p in parts]))
     path = run.path("shards", str(first["phase"]), first["bucket"], f"shard-{first['shard']:05d}.parquet")
     return _Shard(group, first["phase"], parts, plan.num_rows, pc.sum(plan["bytes"]).as_py(), Output(path, mark))
@@ -143,16 +149,23 @@ class Gatherer:
     def _write(self, output: Output, rows: tuple[pa.Table, np.ndarray], first: int, plan: pa.Table) -> Done:
         """Write the shard whose rows are the planned ones from `first` on, a row group at a time."""
         read, order = rows
-        columns = schema.with_image_feature(schema.SHARD)
+        captions = _captions(plan.schema)
+        added = [pa.field(name, pa.string()) for name in captions if name not in schema.SHARD.names]
+        columns = schema.with_image_feature(pa.schema([*schema.SHARD, *added]))
         with self.run.writer(output.path, columns) as writer:
             for start in range(0, plan.num_rows, GROUP_ROWS):
                 part = plan.slice(start, GROUP_ROWS)
                 samples = read.take(pa.array(order[first + start : first + start + part.num_rows]))
-                for name in ("phase", "bucket", "copy"):
-                    samples = samples.append_column(name, part[name])
+                for name in ("phase", "bucket", "copy", *captions):
+                    samples = _with_column(samples, name, part[name])
                 writer.write(samples.select(columns.names).cast(columns))
             writer.commit(output.mark)
         return replace(done_with(output, writer), digest=self.run.digest(output.path))
+
+
+def _with_column(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    at = table.schema.get_field_index(name)
+    return table.append_column(name, values) if at < 0 else table.set_column(at, name, values)
 
 
 def write_index(run: Run, tasks: Sequence[Task], done: Mapping[str, Done]) -> list[Done]:

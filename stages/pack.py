@@ -12,16 +12,28 @@ import duckdb
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from dataengine import schema
-from dataengine.config import Config, Size
+from dataengine import catalog, schema
+from dataengine.config import Config, Size, suggest
+from dataengine.errors import ManifestError
 
 
 class Params(Config):
-    """`aspects` are width:height; a bucket is named after its own, as `16x9`."""
+    """`aspects` are width:height; a bucket is named after its own, as `16x9`. `captions`: further columns of shards, or
+    another `caption`, each by SQL over what is known of a sample; null where a caption is not to be trained on."""
 
     shard_bytes: Size = 128_000_000
     aspects: list[str] = Field(["1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "1:3", "3:1"], min_length=1)
     window_parts: int = Field(8, ge=1)
+    captions: dict[str, str] = {}
+
+    @field_validator("captions")
+    @classmethod
+    def _named(cls, captions: dict[str, str]) -> dict[str, str]:
+        taken = set(schema.SHARD.names) - {"caption"}
+        for name in captions:
+            if name in taken or not name.isidentifier():
+                raise ValueError(f"{name!r} cannot name a caption: a column of shards, or no identifier")
+        return captions
 
     @field_validator("aspects")
     @classmethod
@@ -37,14 +49,24 @@ class Pack:
     """The engine's `pack`: writes the plan from which shards are gathered."""
 
     Params = Params
-    version = 3
+    version = 4
     columns = schema.PLAN
 
     def __init__(self, seed: int, params: Params) -> None:
         self.seed, self.params = seed, params
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
-        """Nothing can be wrong that the parameters' own checks do not find."""
+        known = catalog.columns(db, "measured")
+        for name, expression in self.params.captions.items():
+            try:
+                catalog.referenced_columns(db, expression, known)
+                kind = db.execute(f"describe select ({expression}\n) from measured").fetchall()[0][1]
+            except (duckdb.Error, ValueError) as error:
+                message = catalog.first_line(error) if isinstance(error, duckdb.Error) else str(error)
+                hint = suggest(expression, list(known))
+                raise ManifestError(f"pack.captions.{name}: {message}{hint}", f"columns: {', '.join(known)}") from None
+            if kind != "VARCHAR":
+                raise ManifestError(f"pack.captions.{name} is a {kind}, not a text", "cast it: (…)::varchar")
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         ratios = [tuple(map(int, a.split(":"))) for a in self.params.aspects]
@@ -52,8 +74,10 @@ class Pack:
             "_buckets",
             pa.table({"bucket": [f"{w}x{h}" for w, h in ratios], "ratio": [math.log(w / h) for w, h in ratios]}),
         )
+        captions = "".join(f', "{name}"' for name in self.params.captions)
         return db.sql(f"""
-            with uses as (
+            with said as ({self._said(db)}),
+            uses as (
                 select w.phase, w.sample_id, w.part, w.row, s.bytes, ln(s.width / s.height) as ratio,
                     unnest(range(w.repeats))::int as copy
                 from weights w join samples s using (part, row) where w.repeats > 0
@@ -77,6 +101,14 @@ class Pack:
                 )
             )
             select phase, bucket, (dense_rank() over (partition by phase, bucket order by step) - 1)::int as shard,
-                sample_id, copy, part, row, bytes
-            from cut order by phase, bucket, shard, place, key, part, row, copy
+                sample_id, copy, part, row, bytes{captions}
+            from cut {"join said using (part, row)" if captions else ""}
+            order by phase, bucket, shard, place, key, part, row, copy
         """).to_arrow_reader(1 << 16)
+
+    def _said(self, db: duckdb.DuckDBPyConnection) -> str:
+        """The captions of every sample, by its position."""
+        known = catalog.columns(db, "measured")
+        wanted = {c for e in self.params.captions.values() for c in catalog.referenced_columns(db, e, known)}
+        said = "".join(f', ({expression}\n) as "{name}"' for name, expression in self.params.captions.items())
+        return f"select part, row{said} from {catalog.measured(db, wanted)}"

@@ -4,6 +4,7 @@ Everything here has a value that works, save where to read and where to write. `
 reads a file, and refuses unknown keys by name.
 """
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -29,11 +30,23 @@ class DataConfig(Config):
     resolution: int = Field(256, ge=1)  # pictures are brought to about resolution² pixels
     aspects: tuple[str, ...] = ASPECTS  # the buckets, width:height
     image: str = "image"  # the column of encoded images: struct{bytes, …} or plain binary
-    caption: str = "caption"
+    caption: str | dict[str, float] = "caption"  # a column; or several, of which each use of a picture takes one by lot
     uncaptioned: Literal["skip", "empty"] = "skip"  # rows without a caption: passed over, or trained unconditionally
     shuffle: int = Field(1024, ge=1)  # rows held, encoded, to be shuffled among each other
     workers: int = Field(1, ge=1)  # decoding threads
     cache: int = Field(64_000_000, ge=0)  # bytes of resized pictures kept, so that a small set is decoded once
+
+    @property
+    def captions(self) -> dict[str, float]:
+        """The columns of captions with their weights."""
+        return {self.caption: 1.0} if isinstance(self.caption, str) else self.caption
+
+    @field_validator("caption")
+    @classmethod
+    def _weights(cls, caption: str | dict[str, float]) -> str | dict[str, float]:
+        if isinstance(caption, dict) and (not caption or not all(0 < w < math.inf for w in caption.values())):
+            raise ValueError("weights of captions must be above 0; leave out a column that is not wanted")
+        return caption
 
     @field_validator("cache", mode="before")
     @classmethod

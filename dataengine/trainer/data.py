@@ -77,7 +77,7 @@ class Waiting:
     """A row in a queue, its picture being decoded."""
 
     place: Place
-    caption: str
+    captions: tuple[str | None, ...]
     pixels: Future[np.ndarray]  # uint8 (H, W, 3)
 
 
@@ -89,7 +89,7 @@ class Reader:
         self.batch = batch
         self.seed = seed
         self.sizes = {aspect: bucket_size(config.resolution, aspect, patch) for aspect in config.aspects}
-        self.shards = Shards(config.path, config.image, config.caption, config.phase, config.limit)
+        self.shards = Shards(config.path, config.image, tuple(config.captions), config.phase, config.limit)
         self._cache: dict[Place, np.ndarray] = {}
         self._cached_bytes = 0
         self._told: set[Place] = set()
@@ -125,7 +125,7 @@ class Reader:
                         waiting = tuple((a, tuple(w.place for w in q)) for a, q in queues.items() if q)
                         yield Batch(
                             pixels=torch.from_numpy(np.stack([w.pixels.result() for w in full])).permute(0, 3, 1, 2),
-                            captions=[w.caption for w in full],
+                            captions=[self._caption(w, epoch) for w in full],
                             places=tuple(w.place for w in full),
                             state=ReaderState(epoch, window, position + 1, skipped, waiting, self.shards.listing),
                         )
@@ -179,7 +179,7 @@ class Reader:
 
     def _aspect(self, row: Row) -> str:
         """The row's bucket. Raises SampleError when the row cannot be used at all."""
-        if not row.caption and self.config.uncaptioned == "skip":
+        if not any(row.captions) and self.config.uncaptioned == "skip":
             raise SampleError("no caption")
         if not row.encoded:
             raise SampleError("no image")
@@ -190,7 +190,18 @@ class Reader:
         return nearest_aspect(ratio, self.config.aspects)
 
     def _decoding(self, row: Row, aspect: str, pool: ThreadPoolExecutor) -> Waiting:
-        return Waiting(row.place, row.caption or "", pool.submit(self._pixels, row, self.sizes[aspect]))
+        return Waiting(row.place, row.captions, pool.submit(self._pixels, row, self.sizes[aspect]))
+
+    def _caption(self, waiting: Waiting, epoch: int) -> str:
+        """One of a row's captions, by lot and weight among those that it has: another one in another epoch. It depends
+        on the epoch in which the row is used, so that nothing more need be known to resume."""
+        weighted = zip(waiting.captions, self.config.captions.values(), strict=True)
+        there = [(caption, weight) for caption, weight in weighted if caption]
+        if len(there) < 2:
+            return there[0][0] if there else ""
+        captions, weights = zip(*there, strict=True)
+        drawn = np.random.default_rng([self.seed, epoch, *waiting.place]).random() * sum(weights)
+        return captions[int(np.searchsorted(np.cumsum(weights[:-1]), drawn, side="right"))]
 
     def _pixels(self, row: Row, size: Size) -> np.ndarray:
         if (cached := self._cache.get(row.place)) is not None:

@@ -35,11 +35,11 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class Row:
-    """One row as it was read. Any of the three may be null in foreign files."""
+    """One row as it was read. Anything may be null in foreign files."""
 
     place: Place
     encoded: bytes | None
-    caption: str | None
+    captions: tuple[str | None, ...]  # of each column asked for
     bucket: str | None
 
 
@@ -48,25 +48,27 @@ class Rows:
     """The rows of one row group, still in Arrow's memory. Those of a broken one are all null."""
 
     group: RowGroup
-    table: pa.Table  # columns encoded, caption, bucket
+    table: pa.Table  # columns encoded, bucket, then each of captions
 
     @classmethod
     def broken(cls, group: RowGroup) -> "Rows":
-        return cls(group, pa.table({name: pa.nulls(group.rows) for name in ("encoded", "caption", "bucket")}))
+        return cls(group, pa.table({name: pa.nulls(group.rows) for name in ("encoded", "bucket")}))
 
     def __len__(self) -> int:
         return self.table.num_rows
 
     def __getitem__(self, index: int) -> Row:
-        encoded, caption, bucket = (column[index].as_py() for column in self.table.columns)
-        return Row((self.group.file, self.group.group, index), encoded, caption, bucket)
+        encoded, bucket, *captions = (column[index].as_py() for column in self.table.columns)
+        return Row((self.group.file, self.group.group, index), encoded, tuple(captions), bucket)
 
 
 class Shards:
     """All shards below a path. Opening reads each file's footer once; nothing else is held."""
 
-    def __init__(self, path: str, image: str, caption: str, phase: int | None, limit: int | None = None) -> None:
-        self.path, self.image, self.caption, self.phase = path, image, caption, phase
+    def __init__(
+        self, path: str, image: str, captions: Sequence[str], phase: int | None, limit: int | None = None
+    ) -> None:
+        self.path, self.image, self.captions, self.phase = path, image, captions, phase
         self._filesystem, self.files = _find(path)
         self.groups: list[RowGroup] = []
         other_phases: set[str] = set()
@@ -101,7 +103,7 @@ class Shards:
             file = pq.ParquetFile(stream)
             columns = file.schema_arrow
             nested = pa.types.is_struct(columns.field(self.image).type)
-            wanted = [f"{self.image}.bytes" if nested else self.image, self.caption]
+            wanted = [f"{self.image}.bytes" if nested else self.image, *self.captions]
             wanted += [name for name in ("bucket", "phase") if name in columns.names]
             table = file.read_row_group(group.group, columns=wanted)
         if self.phase is not None and "phase" in table.column_names:
@@ -110,7 +112,11 @@ class Shards:
         images = table[self.image]
         buckets = table["bucket"].cast(pa.string()) if "bucket" in table.column_names else pa.nulls(len(table))
         encoded = pc.struct_field(images, "bytes") if nested else images
-        return Rows(group, pa.table({"encoded": encoded, "caption": table[self.caption], "bucket": buckets}))
+        # By position: a column of captions may have any name, that of another one too.
+        return Rows(
+            group,
+            pa.table([encoded, buckets, *map(table.column, self.captions)], ["encoded", "bucket", *self.captions]),
+        )
 
     def read_places(self, places: Sequence[Place]) -> list[Row]:
         """Single rows, in the order given; each row group is read once."""
@@ -128,20 +134,22 @@ class Shards:
             ) from None
 
     def _check(self, file: str, columns: pa.Schema) -> None:
-        for key, name in (("image", self.image), ("caption", self.caption)):
+        for key, name in (("image", self.image), *(("caption", name) for name in self.captions)):
             if name not in columns.names:
                 raise ManifestError(
                     f"{file}: no column {name!r}; there are: {', '.join(columns.names)}",
                     f"name the column with data.{key}, or leave the file out of data.path",
                 )
-        image, caption = columns.field(self.image).type, columns.field(self.caption).type
+        image = columns.field(self.image).type
         if pa.types.is_struct(image) and image.get_field_index("bytes") >= 0:
             image = image.field("bytes").type
         if not (pa.types.is_binary(image) or pa.types.is_large_binary(image) or pa.types.is_binary_view(image)):
             message = f"{file}: column {self.image!r} is {image}, not encoded images"
             raise ManifestError(message, "it must be binary, or a struct with a binary field `bytes`")
-        if not (pa.types.is_string(caption) or pa.types.is_large_string(caption) or pa.types.is_string_view(caption)):
-            raise ManifestError(f"{file}: column {self.caption!r} is {caption}, not text", "name one with data.caption")
+        for name in self.captions:
+            kind = columns.field(name).type
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+                raise ManifestError(f"{file}: column {name!r} is {kind}, not text", "name others with data.caption")
 
     def _outside_phase(self, group: pq.RowGroupMetaData) -> str:
         """The phases that a row group holds, when its statistics rule out the selected one; else the empty string."""

@@ -3,6 +3,8 @@
 import io
 import json
 from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from dataengine.decode import decode
 from dataengine.errors import ManifestError, StageError
 from dataengine.run import Run
 from dataengine.stage import Image, Measured
+from dataengine.trainer.config import DataConfig
+from dataengine.trainer.data import Reader, ReaderState
 from fonts.catalog import families
 from stages.caption import Caption, Params, sendable
 from tests.chat_server import GOOD, Handler, Server, said
@@ -186,3 +190,25 @@ def test_a_picture_without_an_answer_is_a_failure_and_is_asked_for_once(run, ser
 def test_an_endpoint_that_is_not_there_stops_the_run_before_it_begins(run):
     with pytest.raises(StageError, match=r"measure.caption: http://127.0.0.1:9/v1 cannot be asked for captions"):
         run({"endpoint": {"url": "http://127.0.0.1:9/v1", "model": "eye"}})
+
+
+def test_the_three_splits_stand_in_the_shards_and_training_takes_them_by_weight(run, server: Server):
+    server.always = lambda handler: handler.reply(
+        said(json.dumps({**GOOD, **({"Fused Caption": "both"} if "Fused Caption" in json.dumps(handler.body) else {})}))
+    )
+    captions = {
+        "caption": "case when length(caption) > 3 then caption end",
+        "recaption": "recaption",
+        "fused_caption": "fused_caption",
+    }
+    made = run({"endpoint": {"url": server.url, "model": "eye"}}, select={}, balance={}, pack={"captions": captions})
+    rows = catalog.connect(made).execute("select caption, recaption, fused_caption from shards").fetchall()
+    assert set(rows) == {
+        ("The pier", GOOD["Caption"], "both"),
+        (None, GOOD["Caption"], None),
+        (None, GOOD["Caption"], "both"),
+    }
+    config = DataConfig(path=made.path("shards"), resolution=32, caption={"caption": 1, "fused_caption": 1})
+    with closing(Reader(config, batch=1, patch=4, seed=0).batches(ReaderState())) as batches:
+        seen = {batch.captions[0] for batch in islice(batches, 12)}
+    assert seen == {"The pier", "both"}

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from dataengine import catalog, schema
+from dataengine.errors import ManifestError
 from stages.pack import Pack, Params
 
 
@@ -110,3 +111,33 @@ def test_without_aspects_there_is_no_bucket(run):
 def test_what_is_no_aspect_is_refused(aspect):
     with pytest.raises(ValueError, match="is not width:height"):
         Params(aspects=[aspect])
+
+
+def test_captions_of_ones_own_come_along_with_every_use(run):
+    said = {"caption": "case when width < 400 then 'narrow' end", "titled": "upper(sample_id)"}
+    columns = [*schema.PLAN.names, *said]
+    rows = Pack(0, Params(captions=said)).rows(catalog.connect(run)).read_all().select(columns).to_pylist()
+    assert [{k: row[k] for k in schema.PLAN.names} for row in rows] == plan(run)
+    for row in rows:
+        width = 200 + 20 * int(row["sample_id"][2:])
+        assert row["caption"] == ("narrow" if width < 400 else None)
+        assert row["titled"] == row["sample_id"].upper()
+
+
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [
+        ({"recaption": "recaptoin"}, r"pack.captions.recaption: .*recaptoin"),
+        ({"long": "upper(caption"}, r"pack.captions.long: "),
+        ({"wide": "width"}, r"pack.captions.wide is a INTEGER, not a text"),
+    ],
+)
+def test_a_caption_that_cannot_be_had_is_refused_before_anything_is_computed(captions, message):
+    with pytest.raises(ManifestError, match=message):
+        Pack(0, Params(captions=captions)).check(catalog.connect_empty({}))
+
+
+@pytest.mark.parametrize("name", ["bucket", "image", "two words", ""])
+def test_a_caption_cannot_take_the_name_of_another_column(name):
+    with pytest.raises(ValueError, match="cannot name a caption"):
+        Params(captions={name: "caption"})

@@ -218,3 +218,47 @@ def test_an_error_while_prefetching_reaches_the_consumer_in_its_place():
     assert next(items) == 1
     with pytest.raises(ManifestError, match="broken"):
         next(items)
+
+
+@pytest.fixture
+def captioned(tmp_path: Path, picture) -> Path:
+    """Forty pictures of one shape with two captions each, except that every fourth lacks the first."""
+    images = [picture(i) for i in range(40)]
+    first = [None if i % 4 == 0 else f"raw {i}" for i in range(40)]
+    table = pa.table({"image": pa.array(images, pa.binary()), "raw": first, "told": [f"told {i}" for i in range(40)]})
+    pq.write_table(table, tmp_path / "captioned.parquet", row_group_size=5)
+    return tmp_path / "captioned.parquet"
+
+
+def test_one_of_several_captions_is_taken_by_weight_and_another_in_another_epoch(captioned):
+    source = reader(captioned, caption={"raw": 3, "told": 1})
+    used = [(b.state.epoch, p, c) for b in take(400, source) for p, c in zip(b.places, b.captions, strict=True)]
+    lacking = {place for _, place, c in used if c.split()[0] == "told" and int(c.split()[1]) % 4 == 0}
+    assert len(lacking) == 10
+    both = [c.split()[0] for _, place, c in used if place not in lacking]
+    assert len(both) == 1200
+    assert both.count("raw") / len(both) == pytest.approx(0.75, abs=0.05)
+    for place in {place for _, place, _ in used} - lacking:
+        assert {c.split()[0] for _, other, c in used if other == place} == {"raw", "told"}
+
+
+def test_the_choice_of_captions_is_the_same_after_a_resumption(captioned):
+    def settings() -> Reader:
+        return reader(captioned, caption={"raw": 1, "told": 1})
+
+    whole = take(40, settings())
+    for stop in (1, 9, 10, 23):
+        state = ReaderState.from_json(json.loads(json.dumps(asdict(whole[stop - 1].state))))
+        assert_same(whole[stop:], take(40 - stop, settings(), state))
+    assert_same(whole, take(40, reader(captioned, caption={"raw": 1, "told": 1}, workers=3, cache=0)))
+
+
+@pytest.mark.parametrize("weights", [{}, {"raw": 0}, {"raw": -1, "told": 2}, {"raw": float("inf")}])
+def test_weights_that_are_none_are_refused(weights):
+    with pytest.raises(ValueError, match="weights of captions must be above 0"):
+        DataConfig.model_validate({"path": "x", "caption": weights})
+
+
+def test_each_column_of_captions_must_be_there(captioned):
+    with pytest.raises(ManifestError, match=r"no column 'fused'; there are: image, raw, told"):
+        reader(captioned, caption={"raw": 1, "fused": 1})

@@ -12,11 +12,13 @@ from dataengine.trainer.shards import Shards
 
 
 def opened(path: object, image: str = "image", caption: str = "caption", **selection: int | None) -> Shards:
-    return Shards(str(path), image, caption, selection.get("phase"), selection.get("limit"))
+    return Shards(str(path), image, [caption], selection.get("phase"), selection.get("limit"))
 
 
 def captions(shards: Shards) -> list[str | None]:
-    return [row.caption for group in shards.groups for row in map(shards.read(group).__getitem__, range(group.rows))]
+    return [
+        row.captions[0] for group in shards.groups for row in map(shards.read(group).__getitem__, range(group.rows))
+    ]
 
 
 def test_a_folder_is_read_with_all_below_it_and_the_index_is_no_shard(shards):
@@ -53,7 +55,9 @@ def test_a_phase_selects_rows_within_a_file_that_holds_several(shards, tmp_path)
     pq.write_table(mixed, tmp_path / "mixed.parquet")
     found = opened(tmp_path / "mixed.parquet", phase=640)
     rows = found.read(found.groups[0])
-    assert sorted(rows[i].caption for i in range(len(rows))) == sorted(f"{c} picture {s}" for s, c in _named(41)[35:])
+    assert sorted(rows[i].captions[0] for i in range(len(rows))) == sorted(
+        f"{c} picture {s}" for s, c in _named(41)[35:]
+    )
 
 
 def test_a_limit_takes_the_first_rows(shards):
@@ -66,7 +70,7 @@ def test_rows_are_found_again_by_their_place(shards):
     places = [found.read(found.groups[i])[j].place for i, j in ((5, 1), (0, 3), (5, 0))]
     again = found.read_places(places)
     assert [row.place for row in again] == places
-    assert again[0].caption == found.read(found.groups[5])[1].caption
+    assert again[0].captions == found.read(found.groups[5])[1].captions
 
 
 def test_the_listing_survives_a_move_and_tells_a_change(shards, tmp_path):
@@ -82,7 +86,7 @@ def test_shards_written_by_polars_are_read(tmp_path, picture):
     frame.write_parquet(tmp_path / "polars.parquet")
     found = opened(tmp_path)
     row = found.read(found.groups[0])[1]
-    assert (row.encoded, row.caption, row.bucket) == (picture(1), "b", None)
+    assert (row.encoded, row.captions[0], row.bucket) == (picture(1), "b", None)
 
 
 def test_shards_written_by_datasets_are_read(tmp_path, picture):
@@ -91,7 +95,7 @@ def test_shards_written_by_datasets_are_read(tmp_path, picture):
     datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "hf.parquet")
     found = opened(tmp_path, caption="text")
     row = found.read(found.groups[0])[2]
-    assert (row.encoded, row.caption) == (picture(2), "c")
+    assert (row.encoded, row.captions[0]) == (picture(2), "c")
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
