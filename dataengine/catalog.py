@@ -17,10 +17,12 @@ import duckdb
 import pyarrow as pa
 
 from dataengine import schema
+from dataengine.config import near
 from dataengine.errors import ManifestError, RunError
 from dataengine.run import Run
 
 _KEYS = ("sample_id", "part", "row")
+_ORDER = re.compile(r"(.*?)((?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?)", re.I | re.S)
 _FLAT = {"failures": schema.FAILURES, "decisions": schema.DECISIONS, "weights": schema.WEIGHTS, "plan": schema.PLAN}
 
 
@@ -88,6 +90,25 @@ def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dic
     lower = {c.lower(): c for c in known}
     refs = ([lower[n.lower()] for n in names if n.lower() in lower] for names in _column_refs(tree))
     return list(dict.fromkeys(found[0] for found in refs if found))
+
+
+def kind_of(db: duckdb.DuckDBPyConnection, where: str, expression: str, source: str = "measured") -> str:
+    """The DuckDB type of an expression over a view or subquery. Raises ManifestError that names the key `where` when it
+    does not parse, or looks at what is not there."""
+    known = columns(db, "measured")
+    try:
+        referenced_columns(db, expression, known)
+        return db.execute(f"describe select ({expression}\n) from {source}").fetchall()[0][1]
+    except (duckdb.Error, ValueError) as error:
+        message = first_line(error) if isinstance(error, duckdb.Error) else str(error)
+        hint = near(expression, list(known))
+        raise ManifestError(f"{where}: {message}{hint}", f"columns: {', '.join(known)}") from None
+
+
+def ordered(term: str) -> tuple[str, str]:
+    """The expression of a term of `order by`, and how it orders: `x desc nulls last` is x and `desc nulls last`."""
+    expression, order = _ORDER.fullmatch(term.strip()).groups()  # type: ignore[union-attr]  # it matches anything
+    return expression, order.strip()
 
 
 def _column_refs(node: Any) -> Iterator[list[str]]:

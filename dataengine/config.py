@@ -184,8 +184,13 @@ def load(
 
 def suggest(name: str, known: Sequence[str]) -> str:
     """`; did you mean …?` for a misspelt name, or the known names when none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
+    return near(name, known) or f"; known: {', '.join(sorted(known))}"
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """`; did you mean …?` for a misspelt name; empty when none is near."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:

@@ -21,6 +21,9 @@ DATASETS = {"dedup": "signals/duplicates", "select": "decisions", "balance": "we
 """What each query derives."""
 
 
+_KEYS = ("sample_id", *dict(schema.POSITION))
+
+
 @dataclass(frozen=True)
 class Stage:
     """A manifest's entry, resolved: its class, its checked parameters, and what one actor of it takes."""
@@ -111,7 +114,7 @@ class Plan:
         declared = {s.name: s.kind.columns for s in self.signals}
         if "dedup" in self.queries:
             columns = self.queries["dedup"].kind.columns
-            with_duplicates = {**declared, "duplicates": without_position(columns)}
+            with_duplicates = {**declared, "duplicates": pa.schema([f for f in columns if f.name not in _KEYS])}
         else:
             with_duplicates = declared
         for section in self.queries:

@@ -162,6 +162,8 @@ class Measurer:
             file = pq.ParquetFile(opened)
             for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=[*self._COLUMNS, "text"]):
                 ids.append(batch["sample_id"])
+                if not any(isinstance(self.signals[name], Signal) for name in made):
+                    continue  # there is nothing to decode for
                 rows = self._rows(batch, known.slice(first, batch.num_rows))
                 first += batch.num_rows
                 for images in _decoded(rows, max(self.specs[name].batch for name in made)):
@@ -233,7 +235,7 @@ class Measurer:
         if not isinstance(signal, Signal) or any(mark and mark.recipe == UNAVAILABLE for mark in seen):
             # Its nulls, or what was made of another's, must not pass for measurements once that can be had.
             output = replace(output, mark=replace(output.mark, recipe=UNAVAILABLE))
-        values = pa.concat_tables([columns.empty_table(), *tables])
+        values = pa.concat_tables([columns.empty_table(), *tables]) if tables else _nulls(columns, len(ids))
         table = pa.table([ids, *values.columns], schema=schema.signal_schema(columns))
         with self.run.writer(output.path, table.schema) as writer:
             writer.write(table)

@@ -81,17 +81,9 @@ class Balance:
         self.seed, self.params = seed, params
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
-        known = catalog.columns(db, "measured")
         assigned = f"(select * replace (({self.params.category}\n)::varchar as category) from measured)"
         for where, expression in self._expressions().items():
-            source = "measured" if where == "category" else assigned
-            try:
-                catalog.referenced_columns(db, expression, known)
-                kind = db.execute(f"describe select ({expression}\n) from {source}").fetchall()[0][1]
-            except (duckdb.Error, ValueError) as error:
-                message = catalog.first_line(error) if isinstance(error, duckdb.Error) else str(error)
-                hint = suggest(expression, list(known))
-                raise ManifestError(f"balance.{where}: {message}{hint}", f"columns: {', '.join(known)}") from None
+            kind = catalog.kind_of(db, f"balance.{where}", expression, "measured" if where == "category" else assigned)
             if where == "concepts.of" and kind != "VARCHAR[]":
                 raise ManifestError(f"balance.{where} is a {kind}, not a list of texts", "see docs/balance.md")
 
@@ -108,7 +100,7 @@ class Balance:
         """Every expression of the manifest, by the key where it stands."""
         found = {"category": self.params.category, "by": self.params.by}
         found |= {f"also.{i}.by": d.by for i, d in enumerate(self.params.also)}
-        found |= {f"prefer.{i}": _without_order(p) for i, p in enumerate(self.params.prefer)}
+        found |= {f"prefer.{i}": catalog.ordered(p)[0] for i, p in enumerate(self.params.prefer)}
         return found | ({"concepts.of": self.params.concepts.of} if self.params.concepts else {})
 
     def _kept(self, db: duckdb.DuckDBPyConnection) -> str:
@@ -118,7 +110,7 @@ class Balance:
         for expression in self._expressions().values():
             wanted.update(catalog.referenced_columns(db, expression, known))
         columns = [f"coalesce(({d.by}\n)::varchar, '{UNKNOWN}') as c{i}" for i, d in enumerate(self.params.dimensions)]
-        columns += [f"({_without_order(p)}\n) as p{i}" for i, p in enumerate(self.params.prefer)]
+        columns += [f"({catalog.ordered(p)[0]}\n) as p{i}" for i, p in enumerate(self.params.prefer)]
         columns += [f"({self.params.concepts.of}\n) as concepts"] if self.params.concepts else []
         return f"""
             with joined as (
@@ -144,7 +136,7 @@ class Balance:
         self._refuse_untargeted(need)
         db.register("_need", self._need(need, classes))
         shared = self._by_weight(source, cell) if self.params.concepts else self._evenly(cell)
-        preferred = [f"p{i} {_order(p)}" for i, p in enumerate(self.params.prefer)]
+        preferred = [f"p{i} {catalog.ordered(p)[1]}" for i, p in enumerate(self.params.prefer)]
         return f"""
             with shared as ({shared}), ranked as (
                 select *, row_number() over (
@@ -199,13 +191,3 @@ class Balance:
                         f"{suggest(name, list(dimension.target))}",
                         f"add `{name}: <share>` (0 leaves it out), or give the source another {by}",
                     )
-
-
-def _without_order(preference: str) -> str:
-    """The expression of `x desc`."""
-    words = preference.split()
-    return " ".join(words[:-1]) if len(words) > 1 and words[-1].lower() in ("asc", "desc") else preference
-
-
-def _order(preference: str) -> str:
-    return "asc" if preference.split()[-1].lower() == "asc" else "desc"

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from dataengine import catalog, schema
-from dataengine.config import Config, Size, suggest
+from dataengine.config import Config, Size
 from dataengine.errors import ManifestError
 
 
@@ -56,15 +56,8 @@ class Pack:
         self.seed, self.params = seed, params
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
-        known = catalog.columns(db, "measured")
         for name, expression in self.params.captions.items():
-            try:
-                catalog.referenced_columns(db, expression, known)
-                kind = db.execute(f"describe select ({expression}\n) from measured").fetchall()[0][1]
-            except (duckdb.Error, ValueError) as error:
-                message = catalog.first_line(error) if isinstance(error, duckdb.Error) else str(error)
-                hint = suggest(expression, list(known))
-                raise ManifestError(f"pack.captions.{name}: {message}{hint}", f"columns: {', '.join(known)}") from None
+            kind = catalog.kind_of(db, f"pack.captions.{name}", expression)
             if kind != "VARCHAR":
                 raise ManifestError(f"pack.captions.{name} is a {kind}, not a text", "cast it: (…)::varchar")
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from dataengine.catalog import ordered
 from dataengine.config import Config
 from dataengine.errors import ManifestError
 
@@ -36,14 +37,17 @@ class Rescue(Config):
 
     def checked(self) -> str:
         """A predicate over the same columns, before there are samples."""
-        parts = [self.where, f"({_without_order(self.by)}\n) is null"]
+        parts = [self.where, f"({ordered(self.by)[0]}\n) is null"]
         parts += [self.like, f"len({self.embedding}) > 0"] if self.like else []
         return _LIKENESS.sub("0.5", " and ".join(f"({part}\n)" for part in parts))
 
     def resolved(self, db: duckdb.DuckDBPyConnection) -> "Rescue":
-        """The same with likeness as a number to compute. Raises ManifestError where nothing is selected by `like`."""
+        """The same with likeness as a number to compute, null where the embedding was never measured. Raises
+        ManifestError where `like` selects none of the samples that have one."""
         if self.like is None:
             return self
+        if not db.execute(f"select count({self.embedding}) > 0 from measured").fetchall()[0][0]:
+            return self._with_likeness("null::float")
         asked = f"select {self.embedding} as e from measured where ({self.like}\n) and {self.embedding} is not null"
         rows = db.sql(f"{asked} order by md5(sample_id) limit {_SEEDS}").to_arrow_table()["e"].combine_chunks()
         if not len(rows):
@@ -53,6 +57,9 @@ class Rescue(Config):
         listed = ", ".join(f"{x:.6g}" for x in mean.tolist())
         size = len(mean)  # as arrays: a function of lists takes a missing one for one that holds a null
         found = f"array_cosine_similarity({self.embedding}::float[{size}], [{listed}]::float[{size}])"
+        return self._with_likeness(found)
+
+    def _with_likeness(self, found: str) -> "Rescue":
         texts = {"where": _LIKENESS.sub(found, self.where), "by": _LIKENESS.sub(found, self.by)}
         return self.model_copy(update={**texts, "like": None})
 
@@ -69,7 +76,3 @@ def _mean(rows: Any) -> np.ndarray:
     flat = rows.flatten().cast(pa.float32()).to_numpy(zero_copy_only=False)
     vectors = flat.reshape(len(rows), -1).astype(np.float64)
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
-
-
-def _without_order(by: str) -> str:
-    return re.sub(r"\s+(asc|desc)\s*$", "", by, flags=re.I)

@@ -53,6 +53,15 @@ def test_no_more_than_asked_for_and_the_first_in_order(measured):
     assert kept(decisions(measured, [{**WORDS, "most": 1}])) == [0, 5]
 
 
+def test_where_the_embedding_could_not_be_had_likeness_rescues_nothing(make_run):
+    empty = pa.array([None, None], pa.list_(pa.float16()))
+    run = make_run([{}, {}], sharp={"clarity": [1.0, 9.0]}, clip={"clip_embedding": empty})
+    alike = {"name": "alike", "overrule": ["clarity"], "like": "clarity > 5", "where": "likeness > 0", "most": 10}
+    assert kept(decisions(catalog.connect(run), [{**alike, "by": "likeness desc nulls last"}], filters=[BLURRED])) == [
+        1
+    ]
+
+
 def test_likeness_is_to_the_mean_of_what_like_selects(measured):
     alike = {"name": "faces", "overrule": ["clarity"], "like": "category = 'people'", "most": 10}
     assert kept(decisions(measured, [{**alike, "where": "likeness > 0.95"}])) == [0, 2, 5]
