@@ -269,7 +269,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 WAYS: Mapping[str, Way] = {
     "blurred": Way(blur, "-clarity", ["clarity"], Pixels),
     "moved": Way(motion, "-clarity", ["clarity"], Pixels),
-    "noise": Way(noise, "texture", ["texture"], Pixels),
+    "noise": Way(noise, "noise", ["noise"], Pixels),
     "JPEG of quality 10": Way(lambda p, rng: jpeg(p, 10), "blockiness", ["compression"], Pixels),
     "dark": Way(_levels(lambda x: x * 0.08), "-luma", ["luma"], Pixels),
     "overexposed": Way(_levels(lambda x: x * 2 + 120), "clipped_bright", ["exposure"], Pixels),

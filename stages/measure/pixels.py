@@ -18,6 +18,8 @@ from dataengine.stage import GIB, Image, Resources
 
 _ENOUGH = 1 << 15
 _DARK, _BRIGHT = 4, 251
+_TILE, _TILES = 24, 8  # pixels, and how many tiles a side at most
+_STRUCTURELESS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.int16)
 
 
 class Params(Config):
@@ -116,6 +118,22 @@ def texture(reduced_grey: np.ndarray) -> float:
     return float(min(1.0, np.mean(steps) / (2 * variance)))
 
 
+def noise(grey: np.ndarray) -> float:
+    """The standard deviation of noise in grey levels, 0 to about 100, after Immerkær (1996): the mean response to the
+    difference of two Laplacians, which structure hardly has, in tiles of the full-sized picture.
+
+    Noise is everywhere and structure is not, so the tile counts that a quarter of all are below. 0 to 4 for
+    photographs, as much as 20 where grass or gravel fills the picture.
+    """
+    size = min(_TILE, *grey.shape)
+    if size < 3:
+        return 0.0
+    tops, lefts = (np.linspace(0, side - size, min(_TILES, side // size)).astype(int) for side in grey.shape)
+    tiles = np.concatenate([grey[top : top + size, left : left + size] for top in tops for left in lefts])
+    found = np.abs(cv2.filter2D(tiles, cv2.CV_16S, _STRUCTURELESS)).reshape(-1, size, size)[:, 1:-1, 1:-1]
+    return float(np.sqrt(np.pi / 2) / 6 * np.quantile(found.mean(axis=(1, 2)), 0.25))
+
+
 def blockiness(grey: np.ndarray) -> float:
     """JPEG's 8 × 8 grid: how much larger the mean step across block edges is than at any other place of the grid.
 
@@ -145,7 +163,7 @@ class Pixels:
     """The signal `pixels`."""
 
     Params = Params
-    version = 3
+    version = 4
     resources = Resources(cpus=1, memory=2 * GIB, batch=4)  # so few that they stay in the cache
     columns = pa.schema(
         [
@@ -157,6 +175,7 @@ class Pixels:
             ("saturation", pa.float32()),
             ("entropy", pa.float32()),
             ("texture", pa.float32()),
+            ("noise", pa.float32()),
             ("clipped_dark", pa.float32()),
             ("clipped_bright", pa.float32()),
             ("colourfulness", pa.float32()),
@@ -183,6 +202,7 @@ class Pixels:
             "saturation": saturation(reduced),
             "entropy": entropy(image.pixels),
             "texture": texture(cv2.cvtColor(reduced, cv2.COLOR_RGB2GRAY)),
+            "noise": noise(grey),
             "clipped_dark": dark,
             "clipped_bright": bright,
             "colourfulness": colourfulness(reduced),

@@ -119,6 +119,28 @@ def test_texture_is_0_for_a_gradient_and_1_for_noise_or_a_chessboard() -> None:
     assert measured(grey(np.indices((200, 200)).sum(0) % 2 * 255))["texture"] == 1
 
 
+@pytest.mark.parametrize("sigma", [2, 8, 25])
+def test_noise_is_its_standard_deviation_whatever_the_structure(sigma: int) -> None:
+    rng = np.random.default_rng(0)
+    for ground in (np.full((300, 400), 128.0), np.add.outer(np.linspace(60, 180, 300), np.linspace(0, 20, 400))):
+        values = ground + rng.normal(0, sigma, ground.shape)
+        assert measured(grey(np.clip(np.round(values), 0, 255)))["noise"] == pytest.approx(sigma, rel=0.12)
+
+
+def test_what_has_no_noise_has_none() -> None:
+    stripes = np.indices((200, 200))[0] // 10 % 2 * 255
+    assert measured(grey(stripes))["noise"] == 0
+    assert measured(flat(9, 90, 200, width=2, height=2))["noise"] == 0
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_photographs_have_little_noise_and_added_noise_shows(name: str) -> None:
+    whole = photograph(name)
+    grain = np.random.default_rng(0).normal(0, 30, whole.shape)
+    assert measured(whole)["noise"] < 5
+    assert measured(np.clip(whole + grain, 0, 255).astype(np.uint8))["noise"] > 10
+
+
 def test_texture_is_one_minus_the_correlation_of_neighbours() -> None:
     values = photograph("camera.png")[:250, :250]
     plane = values[..., 0].astype(float)
@@ -249,6 +271,7 @@ RANGES = {
     "saturation": (0, 1),
     "entropy": (0, 8),
     "texture": (0, 1),
+    "noise": (0, 853),  # a chessboard of single pixels
     "clipped_dark": (0, 1),
     "clipped_bright": (0, 1),
     "colourfulness": (0, 500),
