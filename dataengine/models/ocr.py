@@ -16,6 +16,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -46,42 +47,125 @@ class Line:
 
 
 class PaddleReader:
-    """Finds and reads lines. Raises StageError when a package or its weights are missing."""
+    """Finds and reads lines. Raises StageError when a package or its weights are missing.
 
-    def __init__(self, threads: int = 1, limit_side: int = 960) -> None:
-        threads_config = {"intra_op_num_threads": threads, "inter_op_num_threads": 1}
+    detection, recognition: folders of other models of PaddleOCR (`inference.yml` beside `inference.onnx` or
+    `inference.pdiparams`). device: auto (a GPU where the runtime sees one), cpu, gpu:0 and so on. line_batch: lines
+    that the recogniser is given at once, of all images that are read together; on a CPU more than one gains
+    nothing.
+    """
+
+    def __init__(
+        self,
+        threads: int = 1,
+        limit_side: int = 960,
+        detection: str | None = None,
+        recognition: str | None = None,
+        device: str = "auto",
+        line_batch: int = 1,
+    ) -> None:
         _quiet()
-        _runtime()  # paddleocr takes its absence for a fault of the configuration
         try:
             from paddleocr import PaddleOCR
         except ImportError as error:
             raise StageError(f"the OCR engine cannot be loaded: {error}", _INSTALL) from None
-        folders = model_folders()
+        found = Model.of(detection or str(model_folders()["det"]))
+        read = Model.of(recognition or str(model_folders()["rec"]))
+        if found.engine != read.engine:
+            raise StageError(
+                f"{found.folder} is for {found.engine} and {read.folder} for {read.engine}",
+                "take both in the same format: `paddlex --paddle2onnx` makes ONNX of Paddle's",
+            )
         _quiet()  # once more: its import sets the level back
         self._ocr = PaddleOCR(
-            text_detection_model_name=_MODELS["det"],
-            text_detection_model_dir=str(folders["det"]),
-            text_recognition_model_name=_MODELS["rec"],
-            text_recognition_model_dir=str(folders["rec"]),
+            text_detection_model_name=found.name,
+            text_detection_model_dir=found.folder,
+            text_recognition_model_name=read.name,
+            text_recognition_model_dir=read.folder,
+            text_recognition_batch_size=line_batch,
             use_doc_orientation_classify=False,
             use_doc_unwarping=False,
             use_textline_orientation=False,
             text_det_limit_side_len=limit_side,
             text_det_limit_type="max",
             text_rec_score_thresh=0.0,
-            engine="onnxruntime",
-            engine_config=threads_config,
+            **_how(read.engine, device, threads),
         )
 
     def read(self, pixels: np.ndarray) -> list[Line]:
         """Lines in reading order, of any confidence. pixels: uint8 (height, width, 3), RGB."""
-        if min(pixels.shape[:2]) < 8:  # smaller than any letter, and than what the detector can be given
-            return []
-        [found] = self._ocr.predict(np.ascontiguousarray(pixels[..., ::-1]))
-        return [
-            Line(text, float(confidence), np.asarray(quad, np.float32).reshape(8))
-            for text, confidence, quad in zip(found["rec_texts"], found["rec_scores"], found["rec_polys"], strict=True)
-        ]
+        [lines] = self.read_many([pixels])
+        return lines
+
+    def read_many(self, images: Sequence[np.ndarray]) -> list[list[Line]]:
+        """The same for several images, whose lines are recognised together."""
+        # Smaller than any letter is smaller than what the detector can be given.
+        readable = [at for at, pixels in enumerate(images) if min(pixels.shape[:2]) >= 8]
+        lines: list[list[Line]] = [[] for _ in images]
+        given = [np.ascontiguousarray(images[at][..., ::-1]) for at in readable]
+        for at, found in zip(readable, self._ocr.predict(given) if given else [], strict=True):
+            told = zip(found["rec_texts"], found["rec_scores"], found["rec_polys"], strict=True)
+            lines[at] = [Line(t, float(c), np.asarray(q, np.float32).reshape(8)) for t, c, q in told]
+        return lines
+
+
+class PaddleLines:
+    """Reads lines that are cut out and lie straight, with another recogniser of PaddleOCR, such as one for Hangul.
+
+    Raises StageError when a package or the model is missing. See PaddleReader for what the arguments mean."""
+
+    def __init__(self, folder: str, threads: int = 1, device: str = "auto", line_batch: int = 1) -> None:
+        _quiet()
+        try:
+            from paddleocr import TextRecognition
+        except ImportError as error:
+            raise StageError(f"the OCR engine cannot be loaded: {error}", _INSTALL) from None
+        model = Model.of(folder)
+        how = _how(model.engine, device, threads)
+        self._recognise = TextRecognition(model_name=model.name, model_dir=model.folder, **how)
+        self._batch = line_batch
+
+    def read_lines(self, lines: Sequence[np.ndarray]) -> list[tuple[str, float]]:
+        """Text and confidence, 0 to 1, of each line, uint8 (height, width, 3), RGB."""
+        given = [np.ascontiguousarray(line[..., ::-1]) for line in lines]
+        found = self._recognise.predict(given, batch_size=self._batch) if given else []
+        return [(one["rec_text"], float(one["rec_score"])) for one in found]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A folder with a model of PaddleOCR: its name, and the engine that its weights are for."""
+
+    folder: str
+    name: str
+    engine: str
+
+    @classmethod
+    def of(cls, folder: str) -> "Model":
+        """Raises StageError when something is missing in it."""
+        home = Path(folder)
+        remedy = "a model's folder has inference.yml beside inference.onnx, or inference.pdiparams for paddlepaddle"
+        try:
+            description = yaml.safe_load((home / "inference.yml").read_text(encoding="utf-8"))
+            name = description["Global"]["model_name"]
+        except (OSError, yaml.YAMLError, LookupError, TypeError) as error:
+            raise StageError(f"{folder} is no model of PaddleOCR: {error}", remedy) from None
+        if (home / "inference.onnx").is_file():
+            return cls(folder, name, "onnxruntime")
+        if (home / "inference.pdiparams").is_file():
+            return cls(folder, name, "paddle")
+        raise StageError(f"{folder} has no weights", remedy)
+
+
+def _how(engine: str, device: str, threads: int) -> dict[str, Any]:
+    """What PaddleOCR is told of engine, device and threads."""
+    if engine == "onnxruntime":
+        _runtime()  # paddleocr takes its absence for a fault of the configuration
+        config = {"intra_op_num_threads": threads, "inter_op_num_threads": 1}
+        how: dict[str, Any] = {"engine": engine, "engine_config": config}
+    else:
+        how = {"engine": engine, "cpu_threads": threads}
+    return how | ({} if device == "auto" else {"device": device})
 
 
 class LineReader:

@@ -3,7 +3,7 @@
 Read with PaddleOCR and PP-OCRv6 (see `dataengine.models.ocr`): 0.2 s for an image without text on one core, 0.5 s with
 ten short lines, seconds for a page of small print. The recogniser knows Latin letters, Chinese and Japanese. Hangul,
 Cyrillic, Arabic, Devanagari and Thai lines are found, so their area counts, but what it reads there is not to be
-believed, and their confidence is low.
+believed, and their confidence is low; `others` read them.
 
 The detector also takes round or flat things for text: a cup, an eye, a whole blurred picture. Such finds are about as
 wide as high and read as one character or none. So a single character is believed from a confidence of 0.8 only, and
@@ -13,15 +13,20 @@ what is not believed counts for the area only when it is long, as lines are.
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Protocol
 
+import cv2
 import numpy as np
 import pyarrow as pa
 from fontTools import unicodedata
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dataengine.config import HOW, Config
-from dataengine.models.ocr import Line, PaddleReader
+from dataengine.errors import StageError
+from dataengine.models import tesseract
+from dataengine.models.ocr import Line, PaddleLines, PaddleReader
+from dataengine.models.tesseract import Tesseract
 from dataengine.schema import QUAD
 from dataengine.stage import GIB, Image, Resources
 from stages.measure.language import language_of, split_of, words_of
@@ -29,15 +34,57 @@ from stages.measure.watermark import marks, repeats
 
 _SINGLE_CONFIDENCE = 0.8
 _LINE_ASPECT = 2
+_MARGIN = 0.08  # of a line's height that is cut out on each side of it
+
+
+class Other(Config):
+    """Another recogniser, for the lines that the first one cannot read: `model`, a folder of PaddleOCR's (PP-OCRv5's
+    for Hangul, say), or `tesseract`, its languages. `scripts` (ISO 15924) are those that it is asked for: a reading in
+    any other is not taken from it."""
+
+    model: str | None = None
+    tesseract: list[str] = []
+    scripts: list[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> "Other":
+        if bool(self.model) == bool(self.tesseract):
+            raise ValueError("give either `model` or `tesseract`")
+        return self
 
 
 class Params(Config):
-    """`min_confidence`: lines below it are not believed. `limit_side`: the longer side that detection sees."""
+    """`min_confidence`: lines below it are not believed. `limit_side`: the longer side that detection sees.
+    `detection`, `recognition`, `device` and `line_batch`: see `dataengine.models.ocr.PaddleReader`. `others` read what
+    the recogniser gave less than `doubt` to. `languages` are Tesseract's, where it is the engine; `tessdata` is the
+    folder of its data."""
 
-    engine: Literal["paddle"] = "paddle"
+    engine: Literal["paddle", "tesseract"] = "paddle"
+    detection: str | None = None
+    recognition: str | None = None
+    languages: list[str] = []
+    others: list[Other] = []
+    doubt: float = Field(0.9, ge=0, le=1)
+    device: Annotated[str, HOW] = "auto"
+    line_batch: int = Field(1, ge=1)
+    tessdata: Annotated[str | None, HOW] = None
     min_confidence: float = Field(0.5, ge=0, le=1)
     limit_side: int = Field(960, ge=64)
     threads: Annotated[int, HOW] = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _of_one_engine(self) -> "Params":
+        if (self.engine == "tesseract") != bool(self.languages):
+            raise ValueError("`languages` are for `engine: tesseract`, which needs them; see `others` for paddle")
+        if self.engine == "tesseract" and (self.detection or self.recognition or self.others):
+            raise ValueError("`detection`, `recognition` and `others` are for `engine: paddle`")
+        return self
+
+
+class LinesReader(Protocol):
+    """Reads lines that are cut out and lie straight."""
+
+    def read_lines(self, lines: Sequence[np.ndarray]) -> list[tuple[str, float]]: ...
 
 
 def script(text: str) -> str | None:
@@ -125,7 +172,7 @@ class Ocr:
     """The signal `ocr`."""
 
     Params = Params
-    version = 3
+    version = 4
     resources = Resources(cpus=1, memory=2 * GIB, batch=4)
     columns = pa.schema(
         [
@@ -154,11 +201,68 @@ class Ocr:
 
     def __init__(self, params: Params) -> None:
         self.params = params
-        self.reader = PaddleReader(params.threads, params.limit_side)
+        how = (params.threads, params.device, params.line_batch)
+        self.others: list[tuple[LinesReader, frozenset[str]]] = [
+            (
+                PaddleLines(other.model, *how) if other.model else Tesseract(other.tesseract, params.tessdata),
+                frozenset(other.scripts),
+            )
+            for other in params.others
+        ]
+        if params.engine == "tesseract":
+            self.reader: PaddleReader | Tesseract = Tesseract(params.languages, params.tessdata)
+        else:
+            models = (params.detection, params.recognition)
+            self.reader = PaddleReader(params.threads, params.limit_side, *models, params.device, params.line_batch)
+
+    @classmethod
+    def missing(cls, params: Params) -> StageError | None:
+        """What would keep the signal from being measured, as far as Tesseract's data go."""
+        languages = [*params.languages, *(name for other in params.others for name in other.tesseract)]
+        return tesseract.missing(languages, params.tessdata) if languages else None
 
     def measure(self, images: Sequence[Image]) -> pa.Table:
-        return pa.Table.from_pylist([self._one(image) for image in images], schema=self.columns)
+        pictures = [image.pixels for image in images]
+        if isinstance(self.reader, PaddleReader):
+            found = self.reader.read_many(pictures)
+        else:
+            found = [self.reader.read(pixels) for pixels in pictures]
+        rows = []
+        for image, lines in zip(images, self._read_again(pictures, found), strict=True):
+            height, width = image.pixels.shape[:2]
+            rows.append(summarise(lines, width, height, self.params.min_confidence, image.caption))
+        return pa.Table.from_pylist(rows, schema=self.columns)
 
-    def _one(self, image: Image) -> dict[str, Any]:
-        height, width = image.pixels.shape[:2]
-        return summarise(self.reader.read(image.pixels), width, height, self.params.min_confidence, image.caption)
+    def _read_again(self, pictures: Sequence[np.ndarray], found: list[list[Line]]) -> list[list[Line]]:
+        """The lines, of which those in doubt were read by the others too, all of them together."""
+        made = [list(lines) for lines in found]
+        for reader, scripts in self.others:
+            places = [(i, j) for i, lines in enumerate(made) for j, li in enumerate(lines) if self._doubts(li)]
+            read = reader.read_lines([cut(pictures[i], made[i][j].quad) for i, j in places])
+            for (i, j), (text, confidence) in zip(places, read, strict=True):
+                known = made[i][j]
+                sure = known.confidence if known.text.strip() else 0.0
+                if script(text) in scripts and confidence > sure:
+                    made[i][j] = replace(known, text=text, confidence=confidence)
+        return made
+
+    def _doubts(self, line: Line) -> bool:
+        """Whether a line is read again: it is empty, or less than sure, and long enough to be one."""
+        return (line.confidence < self.params.doubt or not line.text.strip()) and covers(line, self.params.doubt)
+
+
+def cut(pixels: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """What a quadrilateral (8,) of a picture shows, laid straight with a little margin: uint8 (height, width, 3)."""
+    corners = quad.reshape(4, 2).astype(np.float64)
+    along, below = (
+        (corners[1] + corners[2] - corners[0] - corners[3]) / 2,
+        (corners[2:].sum(0) - corners[:2].sum(0)) / 2,
+    )
+    wide, high = max(1.0, float(np.hypot(*along))), max(1.0, float(np.hypot(*below)))
+    margin = _MARGIN * min(wide, high)
+    right, down = along / wide * margin, below / high * margin
+    whole = corners + np.array([-right - down, right - down, right + down, down - right])
+    width, height = max(4, round(wide + 2 * margin)), max(4, round(high + 2 * margin))
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(whole.astype(np.float32), target)
+    return cv2.warpPerspective(pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)

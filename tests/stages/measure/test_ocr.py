@@ -6,11 +6,13 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from dataengine.decode import decode
-from dataengine.models.ocr import Line
+from dataengine.errors import StageError
+from dataengine.models import tesseract
+from dataengine.models.ocr import Line, model_folders
 from dataengine.stage import Image
 from demo.photographs import package_file
 from fonts.catalog import families
-from stages.measure.ocr import Ocr, Params, quad_area, script, sides, summarise
+from stages.measure.ocr import Ocr, Other, Params, cut, quad_area, script, sides, summarise
 
 
 def line(text: str, confidence: float, left: float, top: float, right: float, bottom: float) -> Line:
@@ -173,3 +175,108 @@ def test_a_summary_tells_language_marks_and_what_the_caption_says() -> None:
     assert row["watermark_text"] == "© photos.com"  # faint as it is
     assert summarise(lines, 400, 100, 0.5)["text_in_caption"] is None
     assert summarise(lines, 400, 100, 0.5, "A grand hall")["text_in_caption"] == 0.5
+
+
+OTHERS = {
+    "ko": ("kor", "Hang", "오늘은 날씨가 매우 좋습니다"),
+    "ru": ("rus", "Cyrl", "Съешь ещё этих мягких булок"),
+    "hi": ("hin", "Deva", "नमस्ते दुनिया आज अच्छा दिन"),
+    "th": ("tha", "Thai", "สวัสดีชาวโลกวันนี้อากาศดี"),
+    "ar": ("ara", "Arab", "صباح الخير أيها العالم"),
+}
+needs_data = pytest.mark.skipif(
+    tesseract.missing([code for code, *_ in OTHERS.values()]) is not None,
+    reason="Tesseract's language data are not on this machine",
+)
+
+
+@pytest.fixture(scope="module")
+def with_others() -> Ocr:
+    codes, scripts = [code for code, *_ in OTHERS.values()], [script for _, script, _ in OTHERS.values()]
+    return Ocr(Params(others=[Other(tesseract=codes, scripts=scripts)]))
+
+
+@needs_data
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_the_recogniser_does_not_know_is_read_by_tesseract(ocr: Ocr, with_others: Ocr, language: str) -> None:
+    _, wanted, text = OTHERS[language]
+    [without] = ocr.measure([drawn(text, language, 36)]).to_pylist()
+    [row] = with_others.measure([drawn(text, language, 36)]).to_pylist()
+    assert without["ocr_text"] != text
+    assert "".join(row["ocr_text"].split()) == "".join(text.split())
+    assert (row["text_script"], row["text_split"]) == (wanted, "other")
+    assert row["ocr_confidence"] > 0.7
+    np.testing.assert_array_equal(row["ocr_lines"][0]["quad"], without["ocr_lines"][0]["quad"])
+
+
+@needs_data
+@pytest.mark.parametrize(("text", "language"), [("The quick brown fox", "en"), ("天地玄黄宇宙洪荒", "zh-Hans")])
+def test_what_it_knows_stays_as_it_was_read(ocr: Ocr, with_others: Ocr, text: str, language: str) -> None:
+    image = drawn(text, language, 36)
+    assert with_others.measure([image]).to_pylist() == ocr.measure([image]).to_pylist()
+
+
+@needs_data
+def test_images_that_are_read_together_are_read_as_one_by_one(with_others: Ocr) -> None:
+    images = [drawn(text, language, 36) for language, (_, _, text) in OTHERS.items()]
+    images.insert(2, drawn("Nothing else", "en", 30))
+    images.append(Image("tiny", np.zeros((4, 9, 3), np.uint8), b"", "png"))
+    together = with_others.measure(images).to_pylist()
+    assert together == [with_others.measure([image]).to_pylist()[0] for image in images]
+
+
+@needs_data
+def test_tesseract_reads_whole_pictures_too() -> None:
+    [row] = Ocr(Params(engine="tesseract", languages=["rus"])).measure([drawn(OTHERS["ru"][2], "ru", 36)]).to_pylist()
+    assert row["ocr_text"] == OTHERS["ru"][2] and row["text_script"] == "Cyrl"
+    left, top, *_ = row["ocr_lines"][0]["quad"]
+    assert 30 < left < 50 and 55 < top < 85
+
+
+def test_another_model_of_paddleocr_reads_lines_in_doubt() -> None:
+    """The bundled recogniser as its own help: what it reads of a line cut out is what it reads in the picture."""
+    other = Other(model=str(model_folders()["rec"]), scripts=["Latn"])
+    signal = Ocr(Params(others=[other], doubt=1.0, recognition=str(model_folders()["rec"]), line_batch=4))
+    [row] = signal.measure([drawn("The quick brown fox", "en", 36)]).to_pylist()
+    assert row["ocr_text"] == "The quick brown fox" and row["ocr_confidence"] > 0.9
+
+
+def test_a_line_is_cut_out_along_its_quad() -> None:
+    """A line at an angle of 30 degrees comes out straight."""
+    flat = drawn("Straight on", "en", 40).pixels
+    turned = np.asarray(Picture.fromarray(flat).rotate(-30, expand=True, fillcolor="white"))
+    corners = np.array([[30, 50], [320, 50], [320, 115], [30, 115]]) - np.array(flat.shape[1::-1]) / 2
+    angle = np.radians(30)
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    quad = (corners @ rotation + np.array(turned.shape[1::-1]) / 2).reshape(8)
+    strip = cut(turned, quad.astype(np.float32))
+    assert abs(strip.shape[1] - 300) < 6 and abs(strip.shape[0] - 75) < 6
+    margin = round(0.08 * 65)
+    whole = flat[50 - margin : 115 + margin, 30 - margin : 320 + margin]
+    same = np.asarray(Picture.fromarray(strip).resize(whole.shape[1::-1])).astype(float)
+    assert np.abs(same - whole).mean() < 12
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"engine": "tesseract"}, "`languages` are for"),
+        ({"languages": ["rus"]}, "`languages` are for"),
+        ({"engine": "tesseract", "languages": ["rus"], "recognition": "x"}, "are for `engine: paddle`"),
+        ({"others": [{"scripts": ["Cyrl"]}]}, "give either `model` or `tesseract`"),
+        ({"others": [{"model": "x", "tesseract": ["rus"], "scripts": ["Cyrl"]}]}, "give either"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(keys: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Params(**keys)
+
+
+def test_what_is_not_there_is_named_with_what_to_do(tmp_path) -> None:
+    fault = Ocr.missing(Params(others=[Other(tesseract=["xyz", "chi_old"], scripts=["Cyrl"])]))
+    assert fault and "xyz, chi_old" in fault.message and "tesseract-ocr-xyz tesseract-ocr-chi-old" in fault.remedy
+    with pytest.raises(StageError, match=r"is no model of PaddleOCR(?s:.)*inference.yml"):
+        Ocr(Params(recognition=str(tmp_path)))
+    (tmp_path / "inference.yml").write_text("Global: {model_name: PP-OCRv5_mobile_rec}")
+    with pytest.raises(StageError, match="has no weights"):
+        Ocr(Params(others=[Other(model=str(tmp_path), scripts=["Hang"])]))
