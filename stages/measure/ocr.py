@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from dataengine.config import HOW, Config
 from dataengine.errors import StageError
 from dataengine.models import tesseract
-from dataengine.models.ocr import Line, PaddleLines, PaddleReader
+from dataengine.models.ocr import Line, PaddleLines, PaddleReader, model_folders
 from dataengine.models.tesseract import Tesseract
 from dataengine.schema import QUAD
 from dataengine.stage import GIB, Image, Resources
@@ -34,6 +34,7 @@ from stages.measure.watermark import marks, repeats
 
 _SINGLE_CONFIDENCE = 0.8
 _LINE_ASPECT = 2
+_TURNED = 0.8  # confidence from which on a line is believed to stand on its head
 _MARGIN = 0.08  # of a line's height that is cut out on each side of it
 
 
@@ -55,15 +56,16 @@ class Other(Config):
 
 class Params(Config):
     """`min_confidence`: lines below it are not believed. `limit_side`: the longer side that detection sees.
-    `detection`, `recognition`, `device` and `line_batch`: see `dataengine.models.ocr.PaddleReader`. `others` read what
-    the recogniser gave less than `doubt` to. `languages` are Tesseract's, where it is the engine; `tessdata` is the
-    folder of its data."""
+    `detection`, `recognition`, `device` and `line_batch`: see `dataengine.models.ocr.PaddleReader`. Lines to which the
+    recogniser gave less than `doubt` are read by `others`, and with `upside_down` by itself, turned by 180 degrees.
+    `languages` are Tesseract's, where it is the engine; `tessdata` is the folder of its data."""
 
     engine: Literal["paddle", "tesseract"] = "paddle"
     detection: str | None = None
     recognition: str | None = None
     languages: list[str] = []
     others: list[Other] = []
+    upside_down: bool = False
     doubt: float = Field(0.9, ge=0, le=1)
     device: Annotated[str, HOW] = "auto"
     line_batch: int = Field(1, ge=1)
@@ -76,8 +78,8 @@ class Params(Config):
     def _of_one_engine(self) -> "Params":
         if (self.engine == "tesseract") != bool(self.languages):
             raise ValueError("`languages` are for `engine: tesseract`, which needs them; see `others` for paddle")
-        if self.engine == "tesseract" and (self.detection or self.recognition or self.others):
-            raise ValueError("`detection`, `recognition` and `others` are for `engine: paddle`")
+        if self.engine == "tesseract" and (self.detection or self.recognition or self.others or self.upside_down):
+            raise ValueError("`detection`, `recognition`, `others` and `upside_down` are for `engine: paddle`")
         return self
 
 
@@ -209,6 +211,8 @@ class Ocr:
             )
             for other in params.others
         ]
+        recogniser = params.recognition or str(model_folders()["rec"])
+        self.turned = PaddleLines(recogniser, *how) if params.upside_down else None
         if params.engine == "tesseract":
             self.reader: PaddleReader | Tesseract = Tesseract(params.languages, params.tessdata)
         else:
@@ -236,6 +240,12 @@ class Ocr:
     def _read_again(self, pictures: Sequence[np.ndarray], found: list[list[Line]]) -> list[list[Line]]:
         """The lines, of which those in doubt were read by the others too, all of them together."""
         made = [list(lines) for lines in found]
+        if self.turned:
+            places = [(i, j) for i, lines in enumerate(made) for j, li in enumerate(lines) if self._doubts(li)]
+            read = self.turned.read_lines([cut(pictures[i], _turned(made[i][j].quad)) for i, j in places])
+            for (i, j), (text, confidence) in zip(places, read, strict=True):
+                if confidence >= max(_TURNED, made[i][j].confidence):
+                    made[i][j] = Line(text, confidence, _turned(made[i][j].quad))
         for reader, scripts in self.others:
             places = [(i, j) for i, lines in enumerate(made) for j, li in enumerate(lines) if self._doubts(li)]
             read = reader.read_lines([cut(pictures[i], made[i][j].quad) for i, j in places])
@@ -249,6 +259,11 @@ class Ocr:
     def _doubts(self, line: Line) -> bool:
         """Whether a line is read again: it is empty, or less than sure, and long enough to be one."""
         return (line.confidence < self.params.doubt or not line.text.strip()) and covers(line, self.params.doubt)
+
+
+def _turned(quad: np.ndarray) -> np.ndarray:
+    """The quadrilateral (8,) of a line that is read the other way round."""
+    return np.roll(quad, 4)
 
 
 def cut(pixels: np.ndarray, quad: np.ndarray) -> np.ndarray:

@@ -241,6 +241,17 @@ def test_another_model_of_paddleocr_reads_lines_in_doubt() -> None:
     assert row["ocr_text"] == "The quick brown fox" and row["ocr_confidence"] > 0.9
 
 
+def test_a_picture_that_stands_on_its_head_is_read_where_that_is_asked_for(ocr: Ocr) -> None:
+    upright = drawn("Walking on the ceiling", "en", 36)
+    image = Image("id", np.ascontiguousarray(upright.pixels[::-1, ::-1]), b"", "png")
+    signal = Ocr(Params(upside_down=True))
+    [blind], [row] = (one.measure([image]).to_pylist() for one in (ocr, signal))
+    assert blind["ocr_text"] != "Walking on the ceiling" == row["ocr_text"]
+    quad = np.reshape(row["ocr_lines"][0]["quad"], (4, 2))
+    assert quad[0, 0] > quad[1, 0] and quad[0, 1] > quad[3, 1]  # reading starts at the lower right
+    assert signal.measure([upright]).to_pylist() == ocr.measure([upright]).to_pylist()
+
+
 def test_a_line_is_cut_out_along_its_quad() -> None:
     """A line at an angle of 30 degrees comes out straight."""
     flat = drawn("Straight on", "en", 40).pixels
