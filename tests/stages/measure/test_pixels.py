@@ -133,6 +133,23 @@ def test_what_has_no_noise_has_none() -> None:
     assert measured(flat(9, 90, 200, width=2, height=2))["noise"] == 0
 
 
+@pytest.mark.parametrize(("smooth", "wanted"), [(16, 20), (17, 0)])
+def test_the_noise_is_that_of_the_tile_that_a_quarter_of_all_are_below(smooth: int, wanted: int) -> None:
+    values = 128 + np.random.default_rng(0).normal(0, 20, (128, 128))  # 8 × 8 tiles
+    for tile in range(smooth):
+        top, left = tile // 8 * 16, tile % 8 * 16
+        values[top : top + 16, left : left + 16] = 90
+    assert measured(grey(np.clip(values, 0, 255)))["noise"] == pytest.approx(wanted, rel=0.2)
+
+
+@pytest.mark.parametrize(("width", "height"), [(2, 9), (3, 3), (16, 4), (17, 400)])
+def test_a_picture_smaller_than_a_tile_is_one(width: int, height: int) -> None:
+    ramp = np.broadcast_to(np.arange(height)[:, None] % 200, (height, width))
+    assert measured(grey(ramp))["noise"] == pytest.approx(0, abs=0.01)
+    board = np.indices((height, width)).sum(0) % 2 * 255
+    assert measured(grey(board))["noise"] == (0 if width < 3 else pytest.approx(np.sqrt(np.pi / 2) / 6 * 8 * 255))
+
+
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_photographs_have_little_noise_and_added_noise_shows(name: str) -> None:
     whole = photograph(name)
@@ -271,7 +288,7 @@ RANGES = {
     "saturation": (0, 1),
     "entropy": (0, 8),
     "texture": (0, 1),
-    "noise": (0, 853),  # a chessboard of single pixels
+    "noise": (0, 427),  # a chessboard of single pixels
     "clipped_dark": (0, 1),
     "clipped_bright": (0, 1),
     "colourfulness": (0, 500),
