@@ -74,7 +74,7 @@ class Balance:
     """The engine's `balance`: writes `weights`."""
 
     Params = Params
-    version = 2
+    version = 3
     columns = schema.WEIGHTS
 
     def __init__(self, seed: int, params: Params) -> None:
@@ -175,7 +175,8 @@ class Balance:
         for phase in np.unique(phases):
             rows = np.flatnonzero(phases == phase)
             there = counted["n" if quotas else "total"].to_numpy()[rows].sum()
-            wanted[rows] = uses([cells[i] for i in rows], counts[rows], quotas, self.params.size or float(there))
+            size = self.params.size or float(there)
+            wanted[rows] = uses([cells[i] for i in rows], counts[rows], quotas, size, self.params.max_repeats)
         whole = np.minimum(np.floor(wanted + 0.5), counts * self.params.max_repeats).astype(np.int64)
         return counted.append_column("uses", pa.array(whole))
 

@@ -26,17 +26,20 @@ class Quota:
         return powers / max(powers.sum(), 1e-300)
 
 
-def uses(cells: Sequence[Sequence[str]], counts: np.ndarray, quotas: Sequence[Quota], size: float) -> np.ndarray:
+def uses(
+    cells: Sequence[Sequence[str]], counts: np.ndarray, quotas: Sequence[Quota], size: float, most: float = np.inf
+) -> np.ndarray:
     """How many uses each cell should get, float64 (n,). cells: the class in each dimension; counts: int (n,), how many
-    samples are there.
+    samples are there, each of them used at most so often.
 
     Dimensions that are not `within` others are raked: proportions are fitted to all shares in turn until all hold
-    (Deming and Stephan 1940), so that what they say nothing of stays as it is among the samples. Where a class is
-    missing its share is not given to others."""
+    (Deming and Stephan 1940), so that what they say nothing of stays as it is among the samples. Where not all can
+    hold, those of the first dimension do, as far as its samples reach. Where a class is missing its share is not given
+    to others."""
     columns = [_codes([cell[i] for cell in cells]) for i in range(len(quotas))]
     wanted = counts * (size / max(1, counts.sum()))
     crossed = [(codes, names, q) for (codes, names), q in zip(columns, quotas, strict=True) if not q.within]
-    wanted = _raked(wanted, counts, crossed, size)
+    wanted = _raked(wanted, counts, crossed, size, most)
     group = _joined([codes for codes, _, _ in crossed], len(counts))
     for (codes, names), quota in zip(columns, quotas, strict=True):
         if quota.within:
@@ -46,20 +49,27 @@ def uses(cells: Sequence[Sequence[str]], counts: np.ndarray, quotas: Sequence[Qu
 
 
 def _raked(
-    wanted: np.ndarray, counts: np.ndarray, crossed: Sequence[tuple[np.ndarray, Sequence[str], Quota]], size: float
+    wanted: np.ndarray,
+    counts: np.ndarray,
+    crossed: Sequence[tuple[np.ndarray, Sequence[str], Quota]],
+    size: float,
+    most: float,
 ) -> np.ndarray:
     shares = [quota.shares(names, np.bincount(codes, counts, len(names))) for codes, names, quota in crossed]
     # Shares of missing classes are in vain: where one dimension cannot be filled, no other can be.
     whole = min((float(s.sum()) for s in shares), default=1.0)
     goals = [s * (size * whole / s.sum()) if s.sum() else s for s in shares]
-    for _ in range(_ROUNDS):
-        furthest = 0.0
-        for (codes, names, _), goal in zip(crossed, goals, strict=True):
-            now = np.bincount(codes, wanted, len(names))
-            furthest = max(furthest, float(np.abs(now - goal)[now > 0].max(initial=0)))
-            wanted = wanted * np.divide(goal, now, out=np.zeros_like(goal), where=now > 0)[codes]
-        if furthest <= _CLOSE * size:
-            break
+    turns = list(zip(crossed, goals, strict=True))
+    for turn in (turns, turns[:1]):  # all of them, and where they contradict each other the first alone
+        for _ in range(_ROUNDS):
+            furthest = 0.0
+            for (codes, names, _), goal in turn:
+                now = np.bincount(codes, wanted, len(names))
+                furthest = max(furthest, float(np.abs(now - goal)[now > 0].max(initial=0)))
+                scale = np.divide(goal, now, out=np.zeros_like(goal), where=now > 0)
+                wanted = np.minimum(wanted * scale[codes], counts * most)
+            if furthest <= _CLOSE * size:
+                break
     return wanted
 
 

@@ -23,6 +23,19 @@ def test_two_dimensions_hold_together_and_keep_what_else_there_is():
     assert table[0, 0] * table[1, 1] / (table[0, 1] * table[1, 0]) == pytest.approx(ratio)
 
 
+def test_where_not_all_shares_can_hold_those_of_the_first_dimension_do():
+    cells = [("nature", "none"), ("synthetic", "en")]  # all of nature is without text: both cannot be as asked
+    found = uses(cells, np.array([50, 50]), [Quota({"nature": 0.8, "synthetic": 0.2}), Quota({}, 0)], 100)
+    assert found.tolist() == pytest.approx([80, 20])
+
+
+def test_what_one_cell_cannot_give_others_of_its_class_do():
+    cells = [("a", "en"), ("a", "zh"), ("b", "en"), ("b", "zh")]
+    shares = [Quota({"a": 0.5, "b": 0.5}), Quota({"en": 0.5, "zh": 0.5})]
+    table = uses(cells, np.array([90, 2, 4, 4]), shares, 40, most=3).reshape(2, 2)
+    assert table[0, 1] <= 6 and table.sum(axis=1) == pytest.approx([20, 20], abs=1e-3)
+
+
 def test_a_missing_class_keeps_its_share():
     found = uses([("a",)], np.array([10]), [Quota({"a": 0.4, "b": 0.6})], 100)
     assert found.tolist() == pytest.approx([40])
