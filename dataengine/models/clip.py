@@ -44,8 +44,9 @@ def load(library: Library, model: str, weights: str | None = None, device: str =
 def missing(library: Library, model: str, weights: str | None = None) -> StageError | None:
     """Why an encoder could not be loaded, as far as that can be told at once.
 
-    open_clip: `model` is an architecture and `weights` a published tag of it or a file; or `model` is a folder with
-    `open_clip_config.json`, or `hf-hub:owner/name`. transformers: `model` is a folder or `owner/name` on the hub.
+    open_clip: `model` is an architecture and `weights` a published tag of it or a file (of OpenAI's, the architecture
+    is one that ends in `-quickgelu`: a file does not tell); or `model` is a folder with `open_clip_config.json`, or
+    `hf-hub:owner/name`. transformers: `model` is a folder or `owner/name` on the hub.
     Hub names are looked for in the cache, then asked for at the hub, unless HF_HUB_OFFLINE is set."""
     try:
         import torch  # noqa: F401
@@ -57,7 +58,8 @@ def missing(library: Library, model: str, weights: str | None = None) -> StageEr
     except ImportError as error:
         return StageError(f"{_named(model, weights)}: {error}", "pip install 'dataengine[models]'")
     if library == "transformers" or model.startswith("hf-hub:"):
-        return hub.missing(model, None if Path(model).is_dir() else model.removeprefix("hf-hub:"), _remedy(library))
+        repository = None if Path(model).is_dir() else model.removeprefix("hf-hub:")
+        return hub.missing(f"the weights of {model}", repository, "model")
     if Path(model).is_dir():
         if (Path(model) / "open_clip_config.json").is_file():
             return None
@@ -75,7 +77,8 @@ def missing(library: Library, model: str, weights: str | None = None) -> StageEr
     if not config:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
         return StageError(f"{model}: {weights} is neither a file nor a published tag", f"tags: {tags}")
-    return hub.missing(_named(model, weights), str(config.get("hf_hub", "")).strip("/"), _remedy(library))
+    repository = "/".join(config["hf_hub"].split("/")[:2])  # a file of it may follow
+    return hub.missing(f"the weights of {_named(model, weights)}", repository, "model")
 
 
 def _remedy(library: Library) -> str:
@@ -87,7 +90,12 @@ def _remedy(library: Library) -> str:
 
 
 def _named(model: str, weights: str | None) -> str:
-    return f"{model} ({weights})" if weights else model
+    return f"{model} ({weights})" if weights and not _whole(model) else model
+
+
+def _whole(model: str) -> bool:
+    """Whether a name is that of an architecture and its weights in one."""
+    return model.startswith("hf-hub:") or Path(model).is_dir()
 
 
 def _unit(rows: Any) -> np.ndarray:
@@ -119,7 +127,11 @@ class _OpenClip(_Torch):
         import open_clip
 
         name = f"local-dir:{model}" if Path(model).is_dir() else model
-        self._model, self._prepare = open_clip.create_model_from_pretrained(name, weights, device=self.device)
+        tag = None if _whole(model) else weights
+        # Of an activation that the weights were not trained with, open_clip only warns.
+        quick = bool(tag and open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"))
+        make = open_clip.create_model_from_pretrained
+        self._model, self._prepare = make(name, tag, device=self.device, force_quick_gelu=quick)
         self._model.eval()
         self._tokenize = open_clip.get_tokenizer(name)
         self.scale = float(self._model.logit_scale.detach().exp())
@@ -144,14 +156,15 @@ class _Transformers(_Torch):
         self._process = AutoProcessor.from_pretrained(model)
         self.scale = float(self._model.logit_scale.detach().exp())
         text = self._model.config.text_config
-        # SigLIP was trained on texts padded to the full length; the others look at a mask.
-        whole = "siglip" in self._model.config.model_type
-        self._text = {"padding": "max_length" if whole else True, "max_length": text.max_position_embeddings}
+        # SigLIP was trained on texts in small letters, padded to the full length; the others look at a mask.
+        self._siglip = "siglip" in self._model.config.model_type
+        self._text = {"padding": "max_length" if self._siglip else True, "max_length": text.max_position_embeddings}
 
     def images(self, images: Sequence[np.ndarray]) -> np.ndarray:
         inputs = self._process(images=list(images), return_tensors="pt").to(self.device)
         return _unit(self._run(self._model.get_image_features, **inputs).pooler_output)
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
-        inputs = self._process(text=list(texts), truncation=True, return_tensors="pt", **self._text).to(self.device)
+        given = [text.lower() for text in texts] if self._siglip else list(texts)
+        inputs = self._process(text=given, truncation=True, return_tensors="pt", **self._text).to(self.device)
         return _unit(self._run(self._model.get_text_features, **inputs).pooler_output)

@@ -5,7 +5,9 @@ Three signals, one a family of models, with the same columns under names of thei
 
 - `<name>_embedding`: float16, of unit length; its rounding moves a cosine by less than 0.001.
 - `<name>_similarity`: cosine of image and caption. CLIP: 0.2 to 0.35 for a caption that fits, 0.1 for one that does
-  not; SigLIP's are lower, so set thresholds for each model by looking.
+  not; SigLIP's are lower, so set thresholds for each model by looking. What is longer than the model's context (CLIP 77
+  tokens, SigLIP 64, Chinese-CLIP 52) is cut.
+- `<name>_similarities`: the same for further captions, such as the signal `caption` writes, by the column's name.
 - `<name>_category`, `<name>_concept`, `<name>_probabilities`: zero-shot classification (Radford et al. 2021) over a
   taxonomy of two levels. A phrase's embedding is the mean over prompt templates; probabilities are the softmax of
   scaled cosines over all phrases, summed by class and by domain.
@@ -50,11 +52,13 @@ def _read(given: Any) -> Any:
 
 
 class Params(Config):
-    """`model` and `weights`: see `dataengine.models.clip.missing`. `taxonomy`: a file like taxonomy.yaml, or what would
-    stand in one. `device`: auto, cuda, mps or cpu."""
+    """`model` and `weights`: see `dataengine.models.clip.missing`. `captions`: columns of other signals whose texts are
+    compared with the image too, such as `recaption`. `taxonomy`: a file like taxonomy.yaml, or what would stand in one.
+    `device`: auto, cuda, mps or cpu."""
 
     model: str
     weights: str | None = None
+    captions: list[str] = []
     taxonomy: Annotated[Taxonomy, BeforeValidator(_read)] = Field(TAXONOMY, validate_default=True)
     device: Annotated[str, HOW] = "auto"
 
@@ -79,6 +83,7 @@ def _columns(name: str) -> list[tuple[str, pa.DataType]]:
     return [
         (f"{name}_embedding", pa.list_(pa.float16())),
         (f"{name}_similarity", pa.float32()),
+        (f"{name}_similarities", pa.map_(pa.string(), pa.float32())),
         (f"{name}_category", pa.string()),
         (f"{name}_concept", pa.string()),
         (f"{name}_probabilities", pa.map_(pa.string(), pa.float32())),
@@ -90,7 +95,7 @@ class _Embedding:
 
     name: ClassVar[str]
     library: ClassVar[clip.Library]
-    version = 1
+    version = 2
     resources = Resources(cpus=1, memory=6 * GIB, batch=32)
 
     def __init__(self, params: Params) -> None:
@@ -102,6 +107,10 @@ class _Embedding:
         """What would keep the signal from being measured, told before anything is."""
         return clip.missing(cls.library, params.model, params.weights)
 
+    @classmethod
+    def needs(cls, params: Params) -> Sequence[str]:
+        return params.captions
+
     @cached_property
     def phrases(self) -> np.ndarray:
         """Embeddings of the taxonomy's phrases (n, dimensions): the mean over the templates, of unit length."""
@@ -112,12 +121,14 @@ class _Embedding:
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
     def measure(self, images: Sequence[Image]) -> pa.Table:
-        embedded = self.encoder.images([image.pixels for image in images])
-        return self._table(embedded, [image.caption for image in images])
+        return self._table(self.encoder.images([image.pixels for image in images]), images)
 
-    def _table(self, embedded: np.ndarray, captions: Sequence[str | None]) -> pa.Table:
+    def _table(self, embedded: np.ndarray, images: Sequence[Image]) -> pa.Table:
+        own = self._similarities(embedded, [image.caption for image in images])
+        others = {name: self._similarities(embedded, _texts(images, name)) for name in self.params.captions}
+        further = [{name: x[i] for name, x in others.items() if x[i] is not None} for i in range(len(images))]
         found = [self._classified(shares) for shares in _softmax(embedded @ self.phrases.T * self.encoder.scale)]
-        values = [list(embedded.astype(np.float16)), self._similarities(embedded, captions), *zip(*found, strict=True)]
+        values = [list(embedded.astype(np.float16)), own, further, *zip(*found, strict=True)]
         kinds = _columns(self.name)
         return pa.table({n: pa.array(v, k) for (n, k), v in zip(kinds, values, strict=True)})
 
@@ -138,6 +149,14 @@ class _Embedding:
             domains[domain] = domains.get(domain, 0) + share
             classes[f"{domain}/{name}"] = classes.get(f"{domain}/{name}", 0) + share
         return max(domains, key=domains.__getitem__), max(classes, key=classes.__getitem__), domains | classes
+
+
+def _texts(images: Sequence[Image], column: str) -> list[str | None]:
+    """What another signal's column has for each image."""
+    texts = [image.known[column] for image in images]
+    if any(not isinstance(text, str | None) for text in texts):
+        raise StageError(f"captions: {column!r} holds no texts", "name columns of captions, such as recaption")
+    return texts
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -161,8 +180,8 @@ class Clip(_Embedding):
         absent = super().missing(params)
         return absent or (aesthetic.missing(params.aesthetic) if params.aesthetic else None)
 
-    def _table(self, embedded: np.ndarray, captions: Sequence[str | None]) -> pa.Table:
-        table = super()._table(embedded, captions)
+    def _table(self, embedded: np.ndarray, images: Sequence[Image]) -> pa.Table:
+        table = super()._table(embedded, images)
         return table.append_column("aesthetic", pa.array(self._aesthetic(embedded), pa.float32()))
 
     def _aesthetic(self, embedded: np.ndarray) -> Any:

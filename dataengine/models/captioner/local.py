@@ -57,7 +57,8 @@ class Local:
             import transformers  # noqa: F401
         except ImportError as error:
             return StageError(f"{config.model}: {error}", "pip install 'dataengine[models]'")
-        return hub.missing(config.model, None if Path(config.model).is_dir() else config.model, _REMEDY)
+        repository = None if Path(config.model).is_dir() else config.model
+        return hub.missing(f"the weights of {config.model}", repository, "model")
 
     def caption(self, pictures: Sequence[np.ndarray], raw: Sequence[str | None]) -> list[Captioned]:
         """An answer for each picture, uint8 (height, width, 3), and the caption that it came with, in order."""

@@ -24,6 +24,7 @@ from transformers import (
 
 from dataengine.errors import StageError
 from dataengine.models import clip
+from tests.conftest import CLIP_CONFIG
 
 TEXTS = ["a photo of a cat", "two dogs on a bench, and a third one " * 12]
 
@@ -84,14 +85,36 @@ def test_open_clip_agrees_with_its_library(open_clip_folder: Path, images: list[
     assert encoder.scale == pytest.approx(model.logit_scale.exp().item())
 
 
-def test_a_known_architecture_takes_a_file_of_weights(tmp_path: Path, images: list[np.ndarray]):
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Weights of an architecture `tiny`, published as its tag `made`; they were trained with the quick GELU."""
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", CLIP_CONFIG)
     torch.manual_seed(1)
-    model = open_clip.create_model("RN50")
-    torch.save(model.state_dict(), tmp_path / "weights.pt")
-    encoder = clip.load("open_clip", "RN50", str(tmp_path / "weights.pt"), device="cpu")
-    prepare = open_clip.image_transform(224, is_train=False)
+    torch.save(open_clip.create_model("tiny").state_dict(), tmp_path / "weights.pt")
+    tag = {"file": str(tmp_path / "weights.pt"), "hf_hub": "maker/tiny/weights.pt", "quick_gelu": True}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny", {"made": tag})
+    return tmp_path / "weights.pt"
+
+
+def test_a_known_architecture_takes_a_file_of_weights(tiny: Path, images: list[np.ndarray]):
+    encoder = clip.load("open_clip", "tiny", str(tiny), device="cpu")
+    model, prepare = open_clip.create_model_from_pretrained("tiny", str(tiny))
     wanted = model.eval().encode_image(prepare(Image.fromarray(images[0]))[None])
     np.testing.assert_allclose(encoder.images(images[:1]), unit(wanted), atol=1e-5)
+
+
+def test_published_weights_have_the_activation_that_they_were_trained_with(
+    tiny: Path, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda self, name, **how: asked.append(name))
+    encoder = clip.load("open_clip", "tiny", "made", device="cpu")
+    model, prepare = open_clip.create_model_from_pretrained("tiny", str(tiny), force_quick_gelu=True)
+    wanted = unit(model.eval().encode_image(prepare(Image.fromarray(images[0]))[None]))
+    np.testing.assert_allclose(encoder.images(images[:1]), wanted, atol=1e-5)
+    plain = clip.load("open_clip", "tiny", str(tiny), device="cpu").images(images[:1])
+    assert np.abs(plain - wanted).max() > 1e-4  # the other one would show
+    assert asked == ["maker/tiny"]
 
 
 @pytest.mark.parametrize("kind", ["siglip_folder", "chinese_clip_folder"])
@@ -111,6 +134,13 @@ def test_transformers_agrees_with_its_library(kind: str, images: list[np.ndarray
     assert encoder.texts(["cat " * 50]).shape == wanted[:1].shape  # longer than the context
 
 
+def test_siglip_takes_capitals_for_small_letters(siglip_folder: Path):
+    encoder = clip.load("transformers", str(siglip_folder), device="cpu")
+    small, capitals, other = encoder.texts(["a photo of a cat", "A PHOTO of a Cat", "a photo of two dogs"])
+    np.testing.assert_allclose(small, capitals, atol=1e-6)
+    assert np.abs(small - other).max() > 1e-3
+
+
 def test_embeddings_do_not_depend_on_the_batch(open_clip_folder: Path, images: list[np.ndarray]):
     encoder = clip.load("open_clip", str(open_clip_folder), device="cpu")
     alone = np.concatenate([encoder.images([image]) for image in images])
@@ -123,8 +153,8 @@ def test_embeddings_do_not_depend_on_the_batch(open_clip_folder: Path, images: l
         (("open_clip", "ViT-Q-99", "openai"), "knows no model 'ViT-Q-99'"),
         (("open_clip", "ViT-B-32", None), "no weights are named"),
         (("open_clip", "ViT-B-32", "/nowhere.pt"), "neither a file nor a published tag"),
-        (("open_clip", "ViT-B-32", "openai"), "are not here (the hub is not to be asked)"),
-        (("transformers", "google/siglip2-base-patch16-224"), "are not here (the hub is not to be asked)"),
+        (("open_clip", "ViT-B-32", "openai"), "the weights of ViT-B-32 (openai): neither in the hub's cache here"),
+        (("transformers", "google/siglip2-base-patch16-224"), "nor to be had from the hub (HF_HUB_OFFLINE is set)"),
     ],
 )
 def test_what_is_missing_is_named_with_what_to_do(arguments: tuple, said: str, monkeypatch: pytest.MonkeyPatch):
@@ -134,6 +164,19 @@ def test_what_is_missing_is_named_with_what_to_do(arguments: tuple, said: str, m
     assert fault and said in fault.message and fault.remedy
     with pytest.raises(StageError):
         clip.load(*arguments)
+
+
+def test_what_is_to_be_fetched_and_where_it_goes_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    fault = clip.missing("open_clip", "ViT-L-14", "openai")
+    assert fault and "`hf download timm/vit_large_patch14_clip_224.openai --local-dir FOLDER`" in fault.remedy
+    assert fault.remedy.endswith("copy FOLDER here and write `model: FOLDER`")
+
+
+def test_a_folder_has_its_own_weights_whatever_tag_is_named(open_clip_folder: Path, images: list[np.ndarray]):
+    assert clip.missing("open_clip", str(open_clip_folder), "openai") is None
+    found = [clip.load("open_clip", str(open_clip_folder), tag, "cpu").images(images) for tag in (None, "openai")]
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_damaged_checkpoint_is_refused(open_clip_folder: Path, tmp_path: Path):

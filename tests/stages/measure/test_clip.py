@@ -1,5 +1,6 @@
 """The signal `clip` on a small checkpoint, against open_clip's own numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +64,25 @@ def test_rows_are_what_open_clip_computes(signal: Clip, open_clip_folder: Path):
         assert np.isfinite(row["aesthetic"])
 
 
+def test_further_captions_are_compared_like_the_first(open_clip_folder: Path):
+    keys = {"model": str(open_clip_folder), "weights": None, "taxonomy": TAXONOMY, "device": "cpu"}
+    params = ClipParams(captions=["recaption", "fused_caption"], **keys)
+    assert Clip.needs(params) == ["recaption", "fused_caption"] and not Clip.needs(ClipParams(**keys))
+    known = [{"recaption": "a dog", "fused_caption": "a cat"}, {"recaption": "a cat", "fused_caption": None}]
+    images = [replace(image(0, "a cat"), known=known[0]), replace(image(0, None), known=known[1])]
+    first, second = Clip(params).measure(images).to_pylist()
+    assert dict(first["clip_similarities"])["fused_caption"] == pytest.approx(first["clip_similarity"])
+    assert dict(second["clip_similarities"]) == {"recaption": pytest.approx(first["clip_similarity"])}
+    assert dict(first["clip_similarities"])["recaption"] != pytest.approx(first["clip_similarity"])
+    assert second["clip_similarity"] is None
+    with pytest.raises(StageError, match="'recaption' holds no texts"):
+        Clip(params).measure([replace(image(0, None), known={"recaption": 0.5, "fused_caption": None})])
+
+
 def test_a_head_of_another_model_is_refused(open_clip_folder: Path, tmp_path: Path):
     torch.save(torch.nn.Linear(512, 1).state_dict(), tmp_path / "head.pth")
-    params = ClipParams(model=str(open_clip_folder), weights=None, aesthetic=str(tmp_path / "head.pth"), device="cpu")
+    head = str(tmp_path / "head.pth")
+    params = ClipParams(model=str(open_clip_folder), weights=None, taxonomy=TAXONOMY, aesthetic=head, device="cpu")
     with pytest.raises(StageError, match="takes 512 numbers"):
         Clip(params).measure([image(0, None)])
 
