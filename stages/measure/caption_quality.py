@@ -1,7 +1,9 @@
 """Whether a caption says something about its picture: how long it is, in which language, what is wrong with it.
 
-Reads the caption alone, no pixels: about 0.1 ms. Null for a sample without a caption. What stands in quotation marks is
-text in the picture: it counts for the length, but a sign that says “Sorry, I cannot help” is no refusal.
+Reads the caption alone, no pixels: about 0.2 ms. Null for a sample without a caption. What stands in quotation marks is
+text in the picture: it counts for the length, but a sign that says “Sorry, I cannot help” is no refusal. Tokens are
+CLIP's, as no other tokenizer is at hand everywhere: about 1.3 a word of English, more than two a Chinese character.
+Name that of the text encoder that is to be trained with.
 """
 
 import tomllib
@@ -13,6 +15,9 @@ import pyarrow as pa
 import regex
 
 from dataengine.config import Config
+from dataengine.errors import StageError
+from dataengine.models import tokens
+from dataengine.models.tokens import Tokens
 from dataengine.stage import Image, Resources
 from stages.measure.language import language_of, unquoted, words_of
 
@@ -30,19 +35,22 @@ _ALONE = {
 
 
 class Params(Config):
-    """No parameters."""
+    """`tokenizer`: what counts tokens in place of CLIP's; see `dataengine.models.tokens.Tokens`."""
+
+    tokenizer: str | None = None
 
 
 class CaptionQuality:
     """The signal `caption_quality`."""
 
     Params = Params
-    version = 1
+    version = 2
     resources = Resources(cpus=1)
     columns = pa.schema(
         [
             ("caption_characters", pa.int32()),
             ("caption_words", pa.int32()),
+            ("caption_tokens", pa.int32()),
             ("caption_language", pa.string()),
             ("caption_fault", pa.string()),
             ("caption_repetition", pa.float32()),
@@ -51,6 +59,12 @@ class CaptionQuality:
 
     def __init__(self, params: Params) -> None:
         self.params = params
+        self._tokens = Tokens(params.tokenizer)
+
+    @classmethod
+    def missing(cls, params: Params) -> StageError | None:
+        """What would keep tokens from being counted."""
+        return tokens.missing(params.tokenizer)
 
     def measure(self, images: Sequence[Image]) -> pa.Table:
         return pa.Table.from_pylist([self._one(image.caption) for image in images], schema=self.columns)
@@ -61,7 +75,8 @@ class CaptionQuality:
         text = " ".join(caption.split())
         words = words_of(text)
         own = unquoted(text) or text
-        values = (len(text), len(words), language_of(own), fault_of(own), repetition(words))
+        lengths = (len(text), len(words), self._tokens.count(text))
+        values = (*lengths, language_of(own), fault_of(own), repetition(words))
         return dict(zip(self.columns.names, values, strict=True))
 
 

@@ -1,19 +1,23 @@
 """The signal `caption_quality`: lengths, languages and faults of real captions and of bad ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from dataengine.stage import Image, find
 from stages.measure.caption_quality import CaptionQuality, Params, fault_of, repetition
 
 PIXELS = np.zeros((4, 4, 3), np.uint8)
+SIGNAL = find("caption_quality")(Params())
 
 
 def measured(*captions: str | None) -> list[dict]:
     images = [Image(str(i), PIXELS, b"x", "png", caption=caption) for i, caption in enumerate(captions)]
-    table = find("caption_quality")(Params()).measure(images)
+    table = SIGNAL.measure(images)
     assert table.schema == CaptionQuality.columns
     return table.to_pylist()
 
@@ -22,6 +26,17 @@ def test_words_are_counted_in_every_script():
     found = measured("A dog runs.", "一只狗在跑。", "犬が走る", "개가 달린다", "Он бежит, она — нет", "หมาวิ่ง", "")
     assert [row["caption_words"] for row in found] == [3, 5, 4, 2, 4, 5, 0]
     assert found[0]["caption_characters"] == 11
+
+
+def test_tokens_are_counted_by_clip_or_by_the_tokenizer_that_is_named(tmp_path: Path):
+    assert [row["caption_tokens"] for row in measured("A dog runs.", "一只狗在跑", "")] == [4, 12, 0]
+    words = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.save(str(tmp_path / "tokenizer.json"))
+    [image] = [Image("", PIXELS, b"x", "png", caption="A dog\n runs.")]
+    assert CaptionQuality(Params(tokenizer=str(tmp_path))).measure([image])["caption_tokens"].to_pylist() == [3]
+    assert CaptionQuality.missing(Params(tokenizer=str(tmp_path))) is None is CaptionQuality.missing(Params())
+    assert CaptionQuality.missing(Params(tokenizer=str(tmp_path.parent)))
 
 
 def test_a_sample_without_caption_has_nulls():
