@@ -104,7 +104,7 @@ def test_a_stage_in_the_wrong_section_is_refused(manifest, section, stage):
 
 def test_the_path_of_a_key_in_a_section_with_one_stage_does_not_name_it_twice(manifest):
     made = manifest(select={"filters": [{"name": "a", "kep": "true"}]})
-    with pytest.raises(ManifestError, match=r"^select: 1 problem.*(?s:.)*filters\.0\.kep.*did you mean 'keep'"):
+    with pytest.raises(ManifestError, match=r"^select: 2 problem.*(?s:.)*filters\.0\.kep.*did you mean 'keep'"):
         stage_of(made.select, "select")
 
 
