@@ -16,7 +16,7 @@ from demo.photographs import blurred, jpeg, noise, package_file, rotated
 RECIPE = "manifests/qwen_image.yaml"
 STAGES = {
     "1 initial curation": {"file_size", "resolution", "aspect", "duplicate", "nsfw"},
-    "2 image quality": {"rotation", "clarity", "luma", "saturation", "entropy", "texture", "noise"},
+    "2 image quality": {"rotation", "clarity", "blur", "luma", "saturation", "entropy", "texture", "noise"},
     "3 image-text alignment": {
         "siglip_alignment",
         "chinese_clip_alignment",

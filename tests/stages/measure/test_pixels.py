@@ -4,6 +4,7 @@ import math
 from functools import cache
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from PIL import ImageFilter
 from dataengine.decode import decode
 from dataengine.stage import Image
 from demo.photographs import jpeg, package_file
-from stages.measure.pixels import Params, Pixels, blockiness, enough_rows, reduce
+from stages.measure.pixels import Params, Pixels, blockiness, blur, enough_rows, reduce
 
 PHOTOGRAPHS = ["astronaut.png", "coffee.png", "chelsea.png", "camera.png", "motorcycle_left.png", "coins.png"]
 
@@ -131,6 +132,33 @@ def test_what_has_no_noise_has_none() -> None:
     stripes = np.indices((200, 200))[0] // 10 % 2 * 255
     assert measured(grey(stripes))["noise"] == 0
     assert measured(flat(9, 90, 200, width=2, height=2))["noise"] == 0
+
+
+def test_blur_is_0_for_noise_1_for_an_edge_and_4_for_what_is_smooth() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300)).astype(np.uint8)
+    assert blur(noise) < 0.1
+    edge = np.full((200, 300), 20, np.uint8)
+    edge[:, 150:] = 220
+    assert blur(edge) == blur(np.ascontiguousarray(edge.T)) == pytest.approx(1, abs=0.05)
+    waves = 128 + 100 * np.sin(np.arange(300) / 8)
+    assert 3.5 < blur(np.broadcast_to(waves, (200, 300)).astype(np.uint8)) <= 4
+    assert blur(np.full((200, 300), 77, np.uint8)) == 0
+
+
+@pytest.mark.parametrize("kernel", [np.eye(9), np.fliplr(np.eye(9)), np.ones((1, 9)), np.ones((9, 1))])
+def test_movement_along_any_direction_shows_as_blur(kernel: np.ndarray) -> None:
+    still = photograph("camera.png")
+    moved = cv2.filter2D(still, -1, kernel / kernel.sum())
+    moved = cv2.filter2D(moved, -1, kernel / kernel.sum())
+    assert measured(still)["blur"] < 1.5 and measured(moved)["blur"] > 2
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_photographs_are_not_blurred_and_defocus_shows(name: str) -> None:
+    image = Picture.fromarray(photograph(name))
+    found = [measured(np.asarray(image.filter(ImageFilter.GaussianBlur(r))))["blur"] for r in (0, 1, 2, 4)]
+    assert_rising(found)
+    assert found[0] < 2 < 2.5 < found[-1]
 
 
 @pytest.mark.parametrize(("smooth", "wanted"), [(16, 20), (17, 0)])
@@ -288,6 +316,7 @@ RANGES = {
     "saturation": (0, 1),
     "entropy": (0, 8),
     "texture": (0, 1),
+    "blur": (0, 4),
     "noise": (0, 427),  # a chessboard of single pixels
     "clipped_dark": (0, 1),
     "clipped_bright": (0, 1),
