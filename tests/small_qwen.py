@@ -84,6 +84,8 @@ def make(folder: Path) -> None:
     for row in labels:
         row[: (row == ids["<|im_start|>"]).nonzero()[-1] + 2] = -100
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for matrices this small more take ten times as long where cores are busy
     for _ in range(400):
         loss = model(**batch, labels=labels).loss
         optimizer.zero_grad()
@@ -91,4 +93,5 @@ def make(folder: Path) -> None:
         optimizer.step()
         if loss < 0.01:
             break
+    torch.set_num_threads(threads)
     model.save_pretrained(folder)

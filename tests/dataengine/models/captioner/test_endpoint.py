@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from dataengine.errors import StageError
+from dataengine.config import build
+from dataengine.errors import ManifestError, StageError
 from dataengine.models.captioner.endpoint import Endpoint, EndpointConfig
 from tests.chat_server import GOOD, Handler, Server, said
 
@@ -145,6 +146,22 @@ def test_a_server_that_never_answers_ends_the_run_and_not_each_picture_of_it(ser
         asked.caption([PICTURE], [None])
 
 
+def test_what_was_asked_in_vain_is_counted_too(server: Server):
+    server.script = [answered("It shows a sign.")]
+    server.always = broken
+    [made] = endpoint(server, retries=1).caption([PICTURE], [None])
+    assert made.error and made.error.message.startswith("InternalServerError after 2 requests: Error code: 500")
+    assert (made.cost.requests, made.cost.prompt_tokens) == (len(server.asked), 100) == (3, 100)
+    assert made.cost.seconds > 0.3  # the time waited in between is paid for too
+
+
+def test_what_the_server_will_never_take_is_not_sent_again(server: Server):
+    server.script = [lambda handler: handler.reply(b'{"error": {"message": "picture too large"}}', 400)]
+    [made] = endpoint(server).caption([PICTURE], [None])
+    assert made.error and "BadRequestError after 1 request: " in made.error.message
+    assert "picture too large" in made.error.message and len(server.asked) == 1
+
+
 def test_a_server_that_answers_now_and_then_goes_on(server: Server):
     server.script = ([broken] * 5 + [answered(json.dumps(GOOD))]) * 3
     made = endpoint(server, retries=0, concurrency=1).caption([PICTURE] * 18, [None] * 18)
@@ -170,6 +187,37 @@ def test_the_key_comes_from_the_environment(server: Server, monkeypatch: pytest.
     monkeypatch.setenv("EYE_KEY", "s3cret")
     endpoint(server, key="EYE_KEY").caption([PICTURE], [None])
     assert seen == ["Bearer s3cret"]
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_a_server_that_repeats_the_key_does_not_give_it_away(
+    server: Server, status: int, monkeypatch: pytest.MonkeyPatch
+):
+    def repeats(handler: Handler) -> None:
+        handler.reply(json.dumps({"error": {"message": f"got {handler.headers['Authorization']}"}}).encode(), status)
+
+    server.always = repeats
+    monkeypatch.setenv("EYE_KEY", "s3cret")
+    asked = endpoint(server, key="EYE_KEY", retries=0)
+    if status == 401:
+        with pytest.raises(StageError, match="got Bearer …") as refused:
+            asked.caption([PICTURE], [None])
+        assert "s3cret" not in str(refused.value)
+    else:
+        [made] = asked.caption([PICTURE], [None])
+        assert "got Bearer …" in str(made.error) and "s3cret" not in str(made.error)
+
+
+@pytest.mark.parametrize("given", [{"key": "sk-s3cret"}, {"url": "http://me:s3cret@localhost:8000/v1"}])
+def test_a_key_in_the_manifest_is_refused_and_not_repeated(given: dict):
+    with pytest.raises(ManifestError, match="environment variable") as refused:
+        build(EndpointConfig, {"url": "http://localhost:8000/v1", "model": "eye", **given}, "manifest.yaml")
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_server_without_a_list_of_models_can_be_asked(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Handler, "do_GET", lambda handler: handler.reply(b"{}", 404))
+    assert Endpoint.missing(EndpointConfig(url=server.url, model="eye")) is None
 
 
 def test_whether_it_can_be_asked_is_told_beforehand(server: Server):

@@ -34,7 +34,7 @@ def test_an_answer_that_is_cut_is_no_answer(small_qwen: Path):
 def test_a_model_that_is_not_there_is_told_with_what_to_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # where nothing listens
     fault = Local.missing(LocalConfig(model="Qwen/Qwen2.5-VL-7B-Instruct"))
-    assert fault and "the weights of Qwen/Qwen2.5-VL-7B-Instruct are not here" in fault.message
+    assert fault and "the weights of Qwen/Qwen2.5-VL-7B-Instruct: neither in the hub's cache" in fault.message
     assert "hf download Qwen/Qwen2.5-VL-7B-Instruct" in fault.remedy
     with pytest.raises(StageError, match="cannot be loaded"):
         Local(LocalConfig(model=str(tmp_path)))
