@@ -3,19 +3,24 @@
 The index is multi-index hashing (Norouzi, Punjani and Fleet, 2012). The 64 bits are cut into bands; two hashes that
 differ in few bits differ in even fewer within some band, so it is enough to look up each band's value, and the values
 that differ from it in that few bits, among all values of the band. What is found so is compared in full.
+
+Values are looked up in a table of a byte each, range by range of the band's values, so that the table stays in the
+cache: most look-ups find nothing. It takes 40 bytes a hash beside the pairs. docs/scaling.md has its time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from math import comb
 
 import numpy as np
 
 _BLOCK = 2048  # hashes a side of the blocks in which all pairs are compared
 _CHUNK = 1 << 22  # pairs that are held at once: about 150 MB
-# Nanoseconds, measured: a comparison within a block, a look-up, a comparison of what was looked up.
-_ALL_PAIRS, _LOOK_UP, _FOUND = 1.3, 12.0, 16.0
+_ASKED = 1 << 20  # hashes that are looked up at once
+_TABLE = 22  # bits of a value that tell those of one range apart: a table of 4 MiB
+# Nanoseconds, measured: a comparison within a block, a look-up, a comparison of what was looked up, a call.
+_ALL_PAIRS, _LOOK_UP, _FOUND, _CALL = 1.3, 2.0, 14.0, 25_000.0
 _MOST_BANDS = 8
 
 
@@ -32,20 +37,37 @@ class _Band:
         return ((hashes >> np.uint64(self.shift)) & np.uint64((1 << self.width) - 1)).astype(np.int64)
 
     @property
-    def flips(self) -> Iterator[int]:
-        """The bits to turn for each value that is looked up, none first."""
+    def within(self) -> int:
+        """How many of its bits tell the values of a range apart; the others number the ranges."""
+        return min(self.width, _TABLE)
+
+    @property
+    def ranges(self) -> int:
+        return 1 << (self.width - self.within)
+
+    @property
+    def look_ups(self) -> int:
+        """How many values each one is looked up by."""
+        return sum(comb(self.width, bits) for bits in range(self.radius + 1))
+
+    def flips(self) -> Mapping[int, Sequence[int]]:
+        """The bits to turn for each value that is looked up: those within a range, by those of its number."""
+        found: dict[int, list[int]] = {}
         for count in range(self.radius + 1):
             for bits in combinations(range(self.width), count):
-                yield sum(1 << bit for bit in bits)
+                high, low = divmod(sum(1 << bit for bit in bits), 1 << self.within)
+                found.setdefault(high, []).append(low)
+        return found
 
 
 def near_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
     """All pairs i < j of hashes within a Hamming distance, int64 (n, 2), sorted. Hashes are uint64; of those that are
     there many times all pairs are found too, so leave out the repetitions first."""
     bands = _plan(hashes, distance)
-    found = list(_indexed(hashes, distance, bands) if bands else _compared(hashes, distance))
-    pairs = np.concatenate([np.empty((0, 2), np.int64), *found])
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    found = _indexed(hashes, distance, bands) if bands else _compared(hashes, distance)
+    keys = np.concatenate([np.empty(0, np.int64), *(pairs[:, 0] * len(hashes) + pairs[:, 1] for pairs in found)])
+    keys.sort()
+    return np.stack(np.divmod(keys, max(1, len(hashes))), axis=1)
 
 
 def _bands(count: int, distance: int) -> list[_Band]:
@@ -66,19 +88,24 @@ def _plan(hashes: np.ndarray, distance: int) -> list[_Band] | None:
     best, cheapest = None, count * count / 2 * _ALL_PAIRS
     for number in range(2, _MOST_BANDS + 1):
         bands = _bands(number, distance)
-        if any(band.width > 24 for band in bands):
-            continue  # its table would be larger than the hashes
-        cost = 0.0
+        cost = sum(band.look_ups * (band.ranges / 2 * _CALL + count * _LOOK_UP) for band in bands)
+        if cost > cheapest:
+            continue
         for band in bands:
-            probes = sum(comb(band.width, k) for k in range(band.radius + 1))
-            if probes * count * _LOOK_UP / 2 > cheapest:
-                cost = float("inf")
-                break
-            often = np.bincount(band.values(hashes), minlength=1 << band.width).astype(float)
-            cost += probes / 2 * (count * _LOOK_UP + float(often @ often) * _FOUND)
+            often = _counts(band, hashes).astype(float)
+            cost += band.look_ups / 2 * float(often @ often) * _FOUND
         if cost < cheapest:
             best, cheapest = bands, cost
     return best
+
+
+def _counts(band: _Band, hashes: np.ndarray) -> np.ndarray:
+    """How many hashes have each value of a band that is there."""
+    values = band.values(hashes)
+    if band.width > 24:
+        return np.unique_counts(values).counts
+    counts = np.bincount(values)
+    return counts[counts > 0]
 
 
 def _compared(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
@@ -89,46 +116,67 @@ def _compared(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
         yield np.stack([i + top, j + left], axis=1)
 
 
-def _indexed(hashes: np.ndarray, distance: int, bands: list[_Band]) -> Iterator[np.ndarray]:
+def _indexed(hashes: np.ndarray, distance: int, bands: Sequence[_Band]) -> Iterator[np.ndarray]:
     for place, band in enumerate(bands):
         values = band.values(hashes)
-        order = np.argsort(values, kind="stable")
+        order = np.argsort(values)
+        values >>= band.within
+        edges = np.concatenate([[0], np.cumsum(np.bincount(values, minlength=band.ranges))])
+        del values
         by_value = hashes[order]
-        begins = np.concatenate([[0], np.cumsum(np.bincount(values, minlength=1 << band.width))])
-        known, first = np.unique(values[order], return_index=True)
-        last = np.append(first[1:], len(order))
-        for flip in band.flips:
-            # Of two values that differ by the flip one is the smaller: each pair of them is looked up once.
-            asked = known < (known ^ flip) if flip else np.ones(len(known), bool)
-            other = known[asked] ^ flip
-            for i, j in _product(first[asked], last[asked], begins[other], begins[other + 1], within=not flip):
-                differing = by_value[i] ^ by_value[j]
-                near = np.bitwise_count(differing) <= distance
-                differing = differing[near]
-                new = np.ones(len(differing), bool)  # not found by an earlier band
-                for earlier in bands[:place]:
-                    new &= np.bitwise_count(earlier.values(differing)) > earlier.radius
-                found = order[np.stack([i[near][new], j[near][new]], axis=1)]
-                yield np.sort(found, axis=1)
+        for i, j in _looked_up(band, by_value, edges):
+            differing = by_value[i] ^ by_value[j]
+            near = np.bitwise_count(differing) <= distance
+            differing = differing[near]
+            new = np.ones(len(differing), bool)  # not found by an earlier band
+            for earlier in bands[:place]:
+                new &= np.bitwise_count(earlier.values(differing)) > earlier.radius
+            yield np.sort(order[np.stack([i[near][new], j[near][new]], axis=1)], axis=1)
 
 
-def _product(
-    first: np.ndarray, last: np.ndarray, begin: np.ndarray, end: np.ndarray, within: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All pairs of a place in first..last and one in begin..end, range by range, in chunks; only i < j `within` one
-    range."""
-    rows = last - first
-    owner = np.repeat(np.arange(len(first)), rows)  # one entry for each i
-    i = np.arange(len(owner)) - np.repeat(np.cumsum(rows) - rows, rows) + first[owner]
-    start = i + 1 if within else begin[owner]
-    count = end[owner] - start
-    i, start, count = (a[count > 0] for a in (i, start, count))
+def _looked_up(band: _Band, by_value: np.ndarray, edges: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The places of all pairs of hashes, sorted by their values in the band, whose values differ in few enough bits.
+    Range r of values stands from edges[r] to edges[r + 1]."""
+    flips = band.flips()
+    there = np.zeros(1 << band.within, bool)
+    number = np.empty(1 << band.within, np.int32)  # of each value that is there
+    for here in np.flatnonzero(np.diff(edges)).tolist():
+        values = _rest(band, by_value, edges, here)
+        for high, lows in flips.items():
+            other = here ^ high
+            if other < here or edges[other] == edges[other + 1]:
+                continue  # the two are compared from the other's side; or it is empty
+            others = _rest(band, by_value, edges, other) if high else values
+            first = np.flatnonzero(np.diff(others, prepend=-1))
+            known = others[first]
+            first = np.append(first, len(others)) + edges[other]
+            there[known] = True
+            number[known] = np.arange(len(known))
+            for low, begin in product(lows, range(0, len(values), _ASKED)):
+                asking = values[begin : begin + _ASKED]
+                hits = np.flatnonzero(there[asking ^ low])
+                if low and not high:  # each pair of values once
+                    hits = hits[asking[hits] < asking[hits] ^ low]
+                at = number[asking[hits] ^ low]
+                i = hits + (begin + edges[here])
+                yield from _pairs(i, first[at] if high or low else i + 1, first[at + 1])
+            there[known] = False
+
+
+def _rest(band: _Band, by_value: np.ndarray, edges: np.ndarray, number: int) -> np.ndarray:
+    """The values of a range without the bits that they share, one for each hash."""
+    return band.values(by_value[edges[number] : edges[number + 1]]) & ((1 << band.within) - 1)
+
+
+def _pairs(i: np.ndarray, start: np.ndarray, end: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each i beside all from its start to its end, in chunks."""
+    count = end - start
     reach = np.cumsum(count)
     at = 0
     while at < len(i):
         done = int(reach[at - 1]) if at else 0
         to = max(at + 1, int(np.searchsorted(reach, done + _CHUNK, side="right")))
         part = count[at:to]
-        inner = np.arange(int(part.sum())) - np.repeat(np.cumsum(part) - part, part)
-        yield np.repeat(i[at:to], part), np.repeat(start[at:to], part) + inner
+        inner = np.arange(reach[to - 1] - done)
+        yield np.repeat(i[at:to], part), inner + np.repeat(start[at:to] - (reach[at:to] - part - done), part)
         at = to

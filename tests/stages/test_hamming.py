@@ -45,6 +45,18 @@ def test_every_number_of_bands_finds_the_pairs_of_brute_force(values, flips, dis
     assert sorted(pairs) == expected, "each once"
 
 
+@pytest.mark.parametrize("table", [10, 13])
+@pytest.mark.parametrize("number", [3, 4, 5])
+def test_values_of_many_ranges_and_in_small_blocks_give_the_same_pairs(monkeypatch, table: int, number: int):
+    """Wide bands are looked up range by range; here narrow ones are too."""
+    monkeypatch.setattr(hamming, "_TABLE", table)
+    monkeypatch.setattr(hamming, "_ASKED", 7)
+    hashes, _ = planted(300, 100, 6)
+    hashes[:50] &= np.uint64(0xFFFF)  # many in one range
+    found = list(hamming._indexed(hashes, 6, hamming._bands(number, 6)))
+    assert sorted(np.concatenate(found).tolist()) == brute(hashes, 6)
+
+
 @pytest.mark.parametrize("distance", [0, 3, 6, 9])
 def test_the_index_and_the_blocks_agree(distance: int):
     hashes, _ = planted(9_000, 2_000, distance)
