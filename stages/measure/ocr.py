@@ -174,7 +174,7 @@ class Ocr:
     """The signal `ocr`."""
 
     Params = Params
-    version = 4
+    version = 5
     resources = Resources(cpus=1, memory=2 * GIB, batch=4)
     columns = pa.schema(
         [

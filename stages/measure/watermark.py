@@ -16,6 +16,8 @@ _MARKS = regex.compile(
     | big\s?stock|pond5|stocksy|pngtree|pixta|lovepik|eyeem|picfair|colourbox|featurepics|can\s?stock
     | 视觉中国|图虫|千图|包图|昵图|摄图|汇图|全景网|站酷|花瓣网|觅元素|千库|我图
     | ©|®|copyright|\(c\)\s*(?:\d|by)|all\s?rights|版权|版權|著作権|無断転載|저작권|©️
+    | (?:^|\W)photos?\s(?:by|:)\s
+    | ^\W*(?:[\p{L}\d.'’&-]+\s){1,3}photography$
     | (?:^|\s)@[\w.]{3,}
     | ^(?:preview|sample|watermark|proof|draft|demo|do\s?not\s?copy|comp(?:ing)?\s?image)$
     | 水印|样图|樣圖|微博|小红书|小紅書|抖音|微信|公众号|公眾號
@@ -31,6 +33,14 @@ def marks(lines: Sequence[str]) -> list[str]:
 
 
 def repeats(lines: Sequence[str]) -> int:
-    """How often the most frequent line stands in the picture, case and spaces aside; 0 without lines."""
-    folded = ("".join(c for c in line.lower() if c.isalnum()) for line in lines)
-    return max(Counter(x for x in folded if len(x) >= _SHORTEST).values(), default=0)
+    """How often the most frequent line stands in the picture, case and spaces aside; 0 without lines.
+
+    A piece of at least half of it counts too: marks are cut off at the picture's edges, and read in part.
+    """
+    folded = Counter("".join(c for c in line.lower() if c.isalnum()) for line in lines)
+    known = {line: count for line, count in folded.items() if len(line) >= _SHORTEST}
+    return max((sum(n for piece, n in known.items() if _piece(piece, line)) for line in known), default=0)
+
+
+def _piece(piece: str, line: str) -> bool:
+    return 2 * len(piece) >= len(line) and piece in line
