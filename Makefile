@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/quickstart
 
-# Debian's names, and what each is for; `brew install pango node` has them all on macOS.
+# Debian's names; `brew install pango node` has what is needed on macOS. Tesseract's languages (23 MB) are for the OCR of
+# scripts that PaddleOCR's bundled model does not know: without them its tests are skipped.
 LIBRARIES := libpango-1.0-0 libpangocairo-1.0-0 libpangoft2-1.0-0 libcairo2 libfontconfig1 libfribidi0 \
-	libgl1 libglib2.0-0
+	libgl1 libglib2.0-0 \
+	tesseract-ocr-ara tesseract-ocr-hin tesseract-ocr-kor tesseract-ocr-rus tesseract-ocr-tha
 # paddlex asks for this OpenCV by name; the wheels of two others would overwrite it.
 OPENCV := opencv-contrib-python==4.10.0.84
 
