@@ -117,8 +117,10 @@ class Plan:
             with_duplicates = {**declared, "duplicates": pa.schema([f for f in columns if f.name not in _KEYS])}
         else:
             with_duplicates = declared
+        recipes = {column: stage.recipe for column, stage in self._owners.items()}
         for section in self.queries:
             db = catalog.connect_empty(declared if section == "dedup" else with_duplicates)
+            db.register("recipes", pa.table({"name": list(recipes), "recipe": pa.array(recipes.values(), pa.string())}))
             self.query(section).check(db)
 
     def query(self, section: str) -> Query:

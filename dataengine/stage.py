@@ -147,7 +147,8 @@ class Query(Protocol):
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
         """Raise ManifestError for what cannot work. `db` has the run's views without rows: a misspelt column is
-        found before anything is computed."""
+        found before anything is computed. Its table `recipes` has the name of every column of a signal and the recipe
+        that it is measured by: where two runs have the same one, their values compare."""
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         """The dataset's rows with exactly `columns`, in the order in which they are to stand."""

@@ -2,32 +2,27 @@
 
 - *exact*: the same decoded pixels (`pixel_digest`, which also finds the same picture in another container).
 - *near*: the 64-bit pHash and dHash differ in at most so many bits each. Found by an exact index (`stages.hamming`):
-  7 s for a million hashes. Images whose hashes are equal are compared once, however many they are.
+  4 s for a million hashes. Images whose hashes are equal are compared once, however many they are.
 - *semantic*: the cosine of two embeddings is at least so much (`stages.semantic`), where `semantic` asks for it.
 
 With `caption_distance`, pairs of image and caption are compared: a picture with other words is another sample. Groups
-are connected components, and the keeper is the first by a declared order; samples of earlier runs (`known`) come before
-all. Whether a duplicate is dropped is for `select` to say: `duplicate_of is null`.
+are connected components, and the keeper is the first by a declared order; samples of earlier runs (`stages.known`) come
+before all. Whether a duplicate is dropped is for `select` to say: `duplicate_of is null`.
 """
 
-import hashlib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from dataengine.catalog import columns, first_line
+from dataengine.catalog import columns, first_line, measured
 from dataengine.config import Config
 from dataengine.errors import ManifestError
 from stages import hamming, semantic
-
-_KNOWN_POSITION = -1  # part and row of a sample of an earlier run
+from stages.known import Known
 
 
 class Semantic(Config):
@@ -37,31 +32,14 @@ class Semantic(Config):
     similarity: float = Field(0.95, gt=0, le=1)
 
 
-class Known(Config):
-    """A Parquet file of samples that new ones are compared with: sample_id, pixel_digest, phash, dhash, and
-    caption_hash where captions count. `digest` is that of its bytes, so that another content is another recipe."""
-
-    path: str
-    digest: str
-
-
-def _with_digest(given: Any) -> Any:
-    path = given if isinstance(given, str) else given.get("path", "")
-    try:
-        with Path(path).open("rb") as file:
-            return {"path": path, "digest": hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); docs/duplicates.md says how one is made") from None
-
-
 class Params(Config):
     """`where` limits the near comparison: pages of text look alike to a perceptual hash, so leave them out of it."""
 
     phash_distance: int = Field(6, ge=0, le=64)
-    dhash_distance: int = Field(10, ge=0, le=64)
+    dhash_distance: int = Field(14, ge=0, le=64)
     caption_distance: int | None = Field(None, ge=0, le=64)
     semantic: Semantic | None = None
-    known: list[Annotated[Known, BeforeValidator(_with_digest)]] = []
+    known: list[Known] = []
     where: str = "true"
     keep: list[str] = ["width * height desc", "bytes desc", "length(coalesce(caption, '')) desc"]
 
@@ -103,18 +81,19 @@ def components(count: int, pairs: np.ndarray) -> np.ndarray:
     return label
 
 
-def first_of_each(keys: pa.ChunkedArray) -> np.ndarray:
-    """The index of the first row with the same key, int64 (n,)."""
-    codes = keys.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    _, first = np.unique(codes, return_index=True)  # codes are numbered as they come
-    return first[codes]
+@dataclass(frozen=True)
+class _Embedded:
+    """Samples by their ranks, int64 (n,), and their embeddings, float32 (n, d)."""
+
+    ranks: np.ndarray
+    vectors: np.ndarray
 
 
 class Dedup:
     """The engine's `dedup`: writes the signal `duplicates`, one row a sample."""
 
     Params = Params
-    version = 2
+    version = 3
     columns = pa.schema(
         [
             ("sample_id", pa.string()),
@@ -130,110 +109,146 @@ class Dedup:
         self.params = params
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
-        known = columns(db, "measured")
-        if lacking := [name for name in self.params.distances if name not in known]:
+        there = columns(db, "measured")
+        if lacking := [name for name in self.params.distances if name not in there]:
             message = f"dedup compares fingerprints, and {', '.join(lacking)} is not measured"
             raise ManifestError(message, "add `- fingerprint` to measure")
-        asked = self.params.semantic
-        if asked and asked.column not in known:
-            message = f"dedup.semantic.column: {asked.column} is not measured"
-            raise ManifestError(message, "add the signal that embeds, for instance `- clip`, to measure")
+        if asked := self.params.semantic:
+            kind = there.get(asked.column, "")
+            if kind not in ("FLOAT[]", "DOUBLE[]"):
+                message = f"dedup.semantic.column: {asked.column} is {f'a {kind}' if kind else 'not measured'}"
+                raise ManifestError(message, "add a signal that embeds, for instance `- clip`, and name its column")
         try:
-            db.execute(f"explain {self._sql()}").fetchall()
+            db.execute(f"explain {self._own()}").fetchall()
+            [[_, kind, *_]] = db.execute(f"describe select ({self.params.where}\n) from measured").fetchall()
         except duckdb.Error as error:
-            raise self._fault(error, f"columns: {', '.join(sorted(known))}") from None
+            raise self._fault(error, f"columns: {', '.join(sorted(there))}") from None
+        if kind != "BOOLEAN":
+            message = f"dedup.where: {self.params.where!r} is a {kind}, not true or false"
+            raise ManifestError(message, "write a comparison such as source <> 'pages'")
+        if self.params.known:
+            recipes = dict(db.execute("select name, recipe from recipes").fetchall())
+            for known in self.params.known:
+                known.check(self._compared, recipes)
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+        # A row's number is its rank, from best to worst. Ids and keys stay in DuckDB, which spills them to disk.
+        hashes = ", ".join(f"{name} ubigint" for name in self.params.distances)
+        fields = f"sample_id varchar, part int, row int, key varchar, comparable boolean, {hashes}"
+        db.execute(f"create or replace temp table _ranked ({fields})")
+        embedded = [self._insert_known(db, known) for known in self.params.known]
         try:
-            new = db.sql(self._sql()).to_arrow_table()
+            db.execute(f"insert into _ranked {self._own()}")
         except duckdb.Error as error:  # a cast, on the values at hand
             raise self._fault(error, "make both hold for every sample, for instance with try_cast") from None
-        table = pa.concat_tables([*self._earlier(new.schema), new])  # from best to worst
-        count = table.num_rows
-        first = first_of_each(table["key"])
-        exact = np.stack([first, np.arange(count)], axis=1)
-        near = np.concatenate([exact, self._near(table)])
-        of_near = keeper = components(count, near)
         if self.params.semantic:
-            keeper = components(count, np.concatenate([near, self._semantic(table)]))
-        kinds = np.where(keeper != of_near, "semantic", np.where(first == first[keeper], "exact", "near"))
-        single = keeper == np.arange(count)
-        phash, ids = _hash(table, "phash"), table["sample_id"].combine_chunks()
-        result = pa.table(
-            {
-                "sample_id": ids,
-                "duplicate_of": pa.array(ids.take(pa.array(keeper)).to_numpy(zero_copy_only=False), mask=single),
-                "duplicate_kind": pa.array(kinds, pa.string(), mask=single),
-                "duplicate_distance": pa.array(np.bitwise_count(phash ^ phash[keeper]).astype(np.int32), mask=single),
-                "part": table["part"],
-                "row": table["row"],
-            },
-            schema=self.columns,
-        )
-        own = result.filter(pc.not_equal(result["part"], _KNOWN_POSITION))
-        return own.sort_by([("part", "ascending"), ("row", "ascending")]).to_reader()
+            embedded.append(_own_embedded(db, self.params.semantic.column))
+        db.register("_twins", self._twins(db, embedded))
+        return db.sql(
+            """select own.sample_id, best.sample_id as duplicate_of, kind as duplicate_kind,
+                    bits as duplicate_distance, own.part, own.row
+                from _ranked own left join _twins on rank = own.rowid left join _ranked best on best.rowid = keeper
+                where own.part is not null order by own.part, own.row"""
+        ).to_arrow_reader(1 << 16)
 
-    def _near(self, table: pa.Table) -> np.ndarray:
-        """Pairs of rows, int64 (n, 2)."""
-        candidates = np.flatnonzero(table["comparable"].to_numpy())
-        hashes = [_hash(table, name)[candidates] for name in self.params.distances]
-        return candidates[near_pairs(hashes, list(self.params.distances.values()))]
+    def _twins(self, db: duckdb.DuckDBPyConnection, embedded: Sequence[_Embedded]) -> pa.Table:
+        """Of every sample that is not its group's best: rank, rank of the keeper, kind, and bits between the two."""
+        names = list(self.params.distances)
+        found = db.execute(f"select comparable, {', '.join(names)} from _ranked").fetchnumpy()
+        comparable, *hashes = (np.asarray(found[name]) for name in ("comparable", *names))
+        first = _first_of_each(db, len(comparable))
+        exact = np.stack([first, np.arange(len(first))], axis=1)[first != np.arange(len(first))]
+        candidates = np.flatnonzero(comparable)
+        near = candidates[near_pairs([h[candidates] for h in hashes], list(self.params.distances.values()))]
+        pairs = np.concatenate([exact, near])
+        keeper = of_near = components(len(first), pairs)
+        if self.params.semantic:
+            alike = _alike(embedded, comparable, self.params.semantic.similarity)
+            if self.params.caption_distance is not None:
+                alike = _within(alike, hashes[-1:], [self.params.caption_distance])
+            keeper = components(len(first), np.concatenate([pairs, alike]))
+        rank = np.flatnonzero(keeper != np.arange(len(keeper)))
+        best = keeper[rank]
+        kind = np.where(best != of_near[rank], "semantic", np.where(first[rank] == first[best], "exact", "near"))
+        bits = np.bitwise_count(hashes[0][rank] ^ hashes[0][best]).astype(np.int32)
+        return pa.table({"rank": rank, "keeper": best, "kind": pa.array(kind, pa.string()), "bits": bits})
 
-    def _semantic(self, table: pa.Table) -> np.ndarray:
-        """Pairs of rows, int64 (n, 2). Samples of earlier runs have no embeddings here."""
-        assert self.params.semantic is not None
-        whole = pc.and_(table["comparable"], pc.is_valid(table["embedding"])).to_numpy()
-        rows = table["embedding"].filter(pa.array(whole)).combine_chunks()
-        flat = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-        vectors = flat.reshape(len(rows), -1) if len(rows) else np.empty((0, 1), np.float32)
-        candidates = np.flatnonzero(whole)
-        pairs = candidates[semantic.near_pairs(vectors, self.params.semantic.similarity)]
-        if self.params.caption_distance is None:
-            return pairs
-        return _within(pairs, [_hash(table, "caption_hash")], [self.params.caption_distance])
+    @property
+    def _compared(self) -> list[str]:
+        """The columns of an earlier run that are compared."""
+        asked = self.params.semantic
+        return ["pixel_digest", *self.params.distances, *([asked.column] if asked else [])]
 
-    def _earlier(self, like: pa.Schema) -> list[pa.Table]:
-        """Samples of earlier runs, in the columns of this one's. Raises ManifestError for a file that has others."""
-        tables = []
-        for known in self.params.known:
-            names = ["sample_id", "pixel_digest", *self.params.distances]
-            try:
-                found = pq.read_table(known.path, columns=names)
-            except (OSError, pa.ArrowException) as error:
-                message = f"dedup.known: {known.path} cannot be read: {str(error).splitlines()[0]}"
-                raise ManifestError(
-                    message, f"it must be Parquet with {', '.join(names)}; see docs/duplicates.md"
-                ) from None
-            rows = found.num_rows
-            key = found["pixel_digest"]
-            if "caption_hash" in names:
-                text = found["caption_hash"].cast(pa.string()).fill_null("0")
-                key = pc.binary_join_element_wise(key, text, ":")
-            position = pa.array(np.full(rows, _KNOWN_POSITION, np.int32))
-            made = {**{n: found[n] for n in names}, "key": key, "part": position, "row": position}
-            made["comparable"] = pc.and_(pc.is_valid(found["phash"]), pc.is_valid(found["dhash"]))
-            nothing = {f.name: pa.nulls(rows, f.type) for f in like if f.name not in made}
-            tables.append(pa.table({f.name: {**made, **nothing}[f.name] for f in like}).cast(like))
-        return tables
+    def _insert_known(self, db: duckdb.DuckDBPyConnection, known: Known) -> _Embedded:
+        """Rank the samples of an earlier run; their embeddings, where those are compared."""
+        found = []
+        for batch in known.rows(self._compared):
+            [(rank,)] = db.execute("select count(*) from _ranked").fetchall()
+            db.register("_batch", pa.table(batch))
+            db.execute(f"insert into _ranked select {self._columns('null', 'null', 'true')} from _batch")
+            if self.params.semantic:
+                ranks = np.arange(rank, rank + batch.num_rows)
+                found.append(_of_batch(ranks, batch[self.params.semantic.column]))
+        return _joined(found)
 
-    def _sql(self) -> str:
-        """Samples from best to worst, so that a smaller index is a better image."""
+    def _own(self) -> str:
+        """SQL for this run's samples, from best to worst."""
         order = "\n, ".join([*self.params.keep, "sample_id", "part", "row"])
+        return f"select {self._columns('part', 'row', self.params.where)} from measured order by {order}"
+
+    def _columns(self, part: str, row: str, where: str) -> str:
+        """SQL for the columns of the ranking."""
         key = "coalesce(pixel_digest, sample_id)"
         if self.params.caption_distance is not None:
             key += " || ':' || coalesce(caption_hash, 0)"
-        hashes = ", ".join(f"{name}::ubigint as {name}" for name in self.params.distances)
-        embedding = f', "{self.params.semantic.column}" as embedding' if self.params.semantic else ""
-        return f"""
-            select sample_id, part, row, {hashes}, {key} as key{embedding},
-                phash is not null and dhash is not null and coalesce(({self.params.where}\n), false) as comparable
-            from measured order by {order}
-        """
+        comparable = f"phash is not null and dhash is not null and coalesce(({where}\n), false)"
+        hashes = ", ".join(f"coalesce({name}, 0)" for name in self.params.distances)
+        return f"sample_id, {part}, {row}, {key}, {comparable}, {hashes}"
 
     def _fault(self, error: duckdb.Error, remedy: str) -> ManifestError:
         return ManifestError(f"dedup: `where` or `keep`: {first_line(error)}", remedy)
 
 
-def _hash(table: pa.Table, name: str) -> np.ndarray:
-    """A column of hashes as uint64 (n,), 0 where it is null."""
-    return table[name].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)
+def _first_of_each(db: duckdb.DuckDBPyConnection, count: int) -> np.ndarray:
+    """The rank of the first with the same key, int64 (count,)."""
+    found = db.execute(
+        """with often as (select key, min(rowid) as first from _ranked group by key having count(*) > 1)
+            select rowid as rank, first from _ranked join often using (key)"""
+    ).fetchnumpy()
+    first = np.arange(count)
+    first[found["rank"]] = found["first"]
+    return first
+
+
+def _own_embedded(db: duckdb.DuckDBPyConnection, column: str) -> _Embedded:
+    own = f'select _ranked.rowid, "{column}" from _ranked join {measured(db, [column])} using (part, row)'
+    return _joined(_of_batch(batch[0].to_numpy(), batch[1]) for batch in db.sql(own).to_arrow_reader(1 << 14))
+
+
+def _of_batch(ranks: np.ndarray, lists: pa.Array) -> _Embedded:
+    there = lists.is_valid()
+    rows = lists.filter(there)
+    flat = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return _Embedded(ranks[there.to_numpy(zero_copy_only=False)], flat.reshape(len(rows), -1 if len(rows) else 0))
+
+
+def _joined(found: Iterable[_Embedded]) -> _Embedded:
+    """In order of ranks, so that what is found does not depend on how they came."""
+    some = [one for one in found if len(one.ranks)]
+    if not some:
+        return _Embedded(np.empty(0, np.int64), np.empty((0, 0), np.float32))
+    ranks = np.concatenate([one.ranks for one in some])
+    order = np.argsort(ranks)
+    return _Embedded(ranks[order], np.concatenate([one.vectors for one in some])[order])
+
+
+def _alike(embedded: Sequence[_Embedded], comparable: np.ndarray, similarity: float) -> np.ndarray:
+    """Pairs of ranks whose embeddings have a high cosine, int64 (n, 2)."""
+    widths = sorted({one.vectors.shape[1] for one in embedded if len(one.ranks)})
+    if len(widths) > 1:
+        message = f"dedup.known: embeddings have {' and '.join(map(str, widths))} numbers, so they do not compare"
+        raise ManifestError(message, "measure both by the same model, or leave out `semantic`")
+    every = _joined(embedded)
+    asked = comparable[every.ranks]
+    ranks = every.ranks[asked]
+    return ranks[semantic.near_pairs(every.vectors[asked], similarity)] if len(ranks) else np.empty((0, 2), np.int64)

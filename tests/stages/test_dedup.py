@@ -1,15 +1,16 @@
 """Duplicates: who is near whom, which groups that makes, and who is kept."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataengine import catalog
 from dataengine.errors import ManifestError
-from stages.dedup import Dedup, Params, components, near_pairs
+from stages.dedup import Dedup, Params, Semantic, components, near_pairs
 from stages.measure.fingerprint import simhash
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), min_size=0, max_size=40)
@@ -188,41 +189,36 @@ def test_embeddings_find_what_hashes_do_not(deduplicate):
 def test_an_embedding_that_is_not_measured_is_named(deduplicate):
     with pytest.raises(ManifestError, match="clip_embedding is not measured"):
         deduplicate([{}], [FAR[0]], semantic={})
+    with pytest.raises(ManifestError, match=r"semantic\.column: caption is a VARCHAR"):
+        deduplicate([{}], [FAR[0]], semantic={"column": "caption"})
 
 
-def known(path, **columns) -> str:
-    hashes = {"phash": pa.uint64(), "dhash": pa.uint64(), "caption_hash": pa.uint64()}
-    pq.write_table(pa.table({k: pa.array(v, hashes.get(k, pa.string())) for k, v in columns.items()}), path)
-    return str(path)
+def test_where_must_be_true_or_false(deduplicate):
+    with pytest.raises(ManifestError, match=r"dedup\.where: 'width' is a INTEGER, not true or false"):
+        deduplicate([{}], [FAR[0]], where="width")
 
 
-def test_samples_of_earlier_runs_are_kept_before_all_new_ones(deduplicate, tmp_path):
-    old = known(
-        tmp_path / "old.parquet",
-        sample_id=["old0", "old1"],
-        pixel_digest=["p", "d1"],
-        phash=[FAR[0] ^ 1, FAR[3]],
-        dhash=[FAR[0], FAR[3]],
-    )
-    rows = deduplicate([{"width": 9000}, {}, {}], FAR[:3], known=[old])
-    assert [(row["duplicate_of"], row["duplicate_kind"]) for row in rows] == [
-        ("old0", "near"),
-        ("old1", "exact"),
-        (None, None),
-    ]
-    assert [row["sample_id"] for row in rows] == ["id0000", "id0001", "id0002"]
-
-
-def test_another_content_of_the_index_is_another_recipe(tmp_path):
-    path, columns = tmp_path / "old.parquet", {"sample_id": ["a"], "pixel_digest": ["p"], "phash": [1], "dhash": [1]}
-    before = Params(known=[known(path, **columns)])
-    assert Params(known=[k.model_dump() for k in before.known]) == before
-    assert Params(known=[known(path, **{**columns, "phash": [2]})]) != before
-
-
-def test_an_index_that_is_missing_or_has_other_columns_is_named(deduplicate, tmp_path):
-    with pytest.raises(ValueError, match=r"none\.parquet cannot be read"):
-        Params(known=[str(tmp_path / "none.parquet")])
-    other = known(tmp_path / "other.parquet", sample_id=["a"])
-    with pytest.raises(ManifestError, match=r"(?s)other\.parquet.*must be Parquet with sample_id, pixel_digest"):
-        deduplicate([{}], [FAR[0]], known=[other])
+def test_groups_do_not_depend_on_the_order_of_samples_or_on_how_they_are_cut_into_parts(make_run, tmp_path):
+    rng = np.random.default_rng(0)
+    count = 400
+    phash = rng.integers(0, 2**64, count, dtype=np.uint64)
+    of = rng.integers(0, count // 2, count // 2)
+    phash[count // 2 :] = phash[of] ^ (np.uint64(1) << rng.integers(0, 64, len(of), dtype=np.uint64))
+    embeddings = np.eye(count)[np.concatenate([np.arange(count - 60), rng.integers(0, count, 60)])]
+    digests = np.array([f"d{i}" for i in rng.integers(0, count * 2, count)])
+    widths = rng.integers(300, 304, count)  # many as good as others
+    found = []
+    for part, order in ((1000, np.arange(count)), (64, rng.permutation(count)), (7, rng.permutation(count))):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        run = make_run(
+            [{"sample_id": f"id{i:04d}", "width": int(widths[i])} for i in order],
+            part=part,
+            fingerprint={"phash": phash[order], "dhash": phash[order], "pixel_digest": digests[order]},
+            clip={"clip_embedding": pa.array(list(embeddings[order]), pa.list_(pa.float32()))},
+        )
+        rows = Dedup(0, Params(semantic=Semantic())).rows(catalog.connect(run)).read_all().to_pylist()
+        assert [(row["part"], row["row"]) for row in rows] == [divmod(i, part) for i in range(count)]
+        found.append({row.pop("sample_id"): {k: v for k, v in row.items() if k.startswith("dup")} for row in rows})
+    assert found[0] == found[1] == found[2]
+    kinds = [row["duplicate_kind"] for row in found[0].values()]
+    assert min(kinds.count(kind) for kind in ("exact", "near", "semantic")) > 10
