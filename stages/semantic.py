@@ -23,14 +23,28 @@ def near_pairs(vectors: np.ndarray, similarity: float, seed: int = 0) -> np.ndar
 
     Needs faiss from 8,193 different vectors on; raises StageError where it is missing."""
     rows = np.ascontiguousarray(vectors, np.float32)
-    packed = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
-    _, first, back = np.unique(packed, return_index=True, return_inverse=True)
-    order = np.argsort(first)  # as they come, not as their bytes sort
-    kept = first[order]
-    alike = np.stack([first[back], np.arange(len(rows))], axis=1)
-    unit = rows[kept] / np.linalg.norm(rows[kept], axis=1, keepdims=True)
+    first = _first_of_equal(rows, np.random.default_rng(0).integers(0, 2**64, rows.shape[1], dtype=np.uint64))
+    kept = np.flatnonzero(first == np.arange(len(rows)))
+    unit = rows[kept]
+    unit /= np.sqrt(np.einsum("ij,ij->i", unit, unit))[:, None]
     pairs = _compared(unit, similarity) if len(unit) <= _ALL else _clustered(unit, similarity, seed)
+    alike = np.stack([first, np.arange(len(rows))], axis=1)
     return np.concatenate([alike[alike[:, 0] != alike[:, 1]], kept[pairs]])
+
+
+def _first_of_equal(rows: np.ndarray) -> np.ndarray:
+    """The index of the first vector that is the same, int64 (n,). Found by a hash, so that nothing large is sorted."""
+    weights = np.random.default_rng(0).integers(0, 2**64, rows.shape[1], dtype=np.uint64)
+    blocks = (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
+    hashes = [(block.view(np.uint32) * weights).sum(axis=1) for block in blocks]
+    _, place, back = np.unique(
+        np.concatenate([np.empty(0, np.uint64), *hashes]), return_index=True, return_inverse=True
+    )
+    first = place[back]
+    for later in np.array_split(np.flatnonzero(first != np.arange(len(rows))), max(1, len(rows) // _BLOCK)):
+        differ = (rows[later] != rows[first[later]]).any(axis=1)
+        first[later[differ]] = later[differ]
+    return first
 
 
 def _compared(unit: np.ndarray, similarity: float) -> np.ndarray:

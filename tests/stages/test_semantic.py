@@ -1,8 +1,10 @@
 """Semantic duplicates: all of them among few vectors, nearly all among many, and the same ones every time."""
 
+import faiss
 import numpy as np
 import pytest
 
+from stages import semantic
 from stages.dedup import components
 from stages.semantic import near_pairs
 
@@ -38,9 +40,15 @@ def test_among_many_nearly_all_are_found_and_nothing_else():
     assert sum((int(i), 11_000 + n) in found for n, i in enumerate(of)) >= 990
 
 
-def test_they_are_the_same_every_time():
+def test_they_are_the_same_every_time_with_however_many_threads(request):
     vectors, _ = planted(10_000, 200, 0.2)
-    assert np.array_equal(near_pairs(vectors, 0.9), near_pairs(vectors, 0.9))
+    before = faiss.omp_get_max_threads()
+    request.addfinalizer(lambda: faiss.omp_set_num_threads(before))
+    found = []
+    for threads in (1, 1, 3):
+        faiss.omp_set_num_threads(threads)
+        found.append(near_pairs(vectors, 0.9))
+    assert len(found[0]) and all(np.array_equal(found[0], other) for other in found[1:])
 
 
 @pytest.mark.parametrize("count", [500, 20_000])
@@ -54,3 +62,9 @@ def test_equal_vectors_are_paired_with_the_first_of_them(count: int):
 @pytest.mark.parametrize("shape", [(0, 4), (1, 4), (2, 1)])
 def test_the_fewest_vectors(shape: tuple[int, int]):
     assert near_pairs(np.ones(shape, np.float32), 0.9).shape == (max(0, shape[0] - 1), 2)
+
+
+def test_vectors_are_equal_only_when_all_of_their_numbers_are():
+    """Also where their hashes are the same: without weights all are."""
+    rows = np.array([[1, 2], [1, 3], [1, 2], [0, 2]], np.float32)
+    assert semantic._first_of_equal(rows, np.zeros(2, np.uint64)).tolist() == [0, 1, 0, 3]
