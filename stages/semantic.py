@@ -32,14 +32,12 @@ def near_pairs(vectors: np.ndarray, similarity: float, seed: int = 0) -> np.ndar
     return np.concatenate([alike[alike[:, 0] != alike[:, 1]], kept[pairs]])
 
 
-def _first_of_equal(rows: np.ndarray) -> np.ndarray:
-    """The index of the first vector that is the same, int64 (n,). Found by a hash, so that nothing large is sorted."""
-    weights = np.random.default_rng(0).integers(0, 2**64, rows.shape[1], dtype=np.uint64)
+def _first_of_equal(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The index of the first vector that is the same, int64 (n,). Found by a hash, a sum by random weights, uint64
+    (d,), so that nothing large is sorted."""
     blocks = (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
-    hashes = [(block.view(np.uint32) * weights).sum(axis=1) for block in blocks]
-    _, place, back = np.unique(
-        np.concatenate([np.empty(0, np.uint64), *hashes]), return_index=True, return_inverse=True
-    )
+    hashes = [np.empty(0, np.uint64), *((block.view(np.uint32) * weights).sum(axis=1) for block in blocks)]
+    _, place, back = np.unique(np.concatenate(hashes), return_index=True, return_inverse=True)
     first = place[back]
     for later in np.array_split(np.flatnonzero(first != np.arange(len(rows))), max(1, len(rows) // _BLOCK)):
         differ = (rows[later] != rows[first[later]]).any(axis=1)
