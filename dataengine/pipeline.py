@@ -197,7 +197,8 @@ class Pipeline:
         db = self._connect(section)
         columns = stage.kind.columns
         at_rest = without_position(columns) if dataset.startswith("signals/") else columns
-        rows = by_key(self.plan.query(section).rows(db), ("part",))
+        query = self.plan.query(section)
+        rows = by_key(query.rows(db), ("part",))
         upcoming = next(rows, None)
         outputs = []
         for index, path in enumerate(paths):
@@ -209,6 +210,7 @@ class Pipeline:
             outputs.append(Done(path, mark.fingerprint, writer.rows, 0, writer.bytes))
         self.run.remove_others(dataset, paths)
         self._end(section, outputs, len(outputs), time.monotonic() - started, 0, 0)
+        self.state.set(section, **(query.notes() if hasattr(query, "notes") else {}))
         db.close()
 
     def _upstream(self, section: str) -> str:

@@ -136,7 +136,9 @@ class Signal(Protocol):
 
 @runtime_checkable
 class Query(Protocol):
-    """Derives a dataset from metadata by SQL. It sees the views of `catalog`, never image bytes."""
+    """Derives a dataset from metadata by SQL. It sees the views of `catalog`, never image bytes.
+
+    A method `notes() -> Mapping[str, Any]` is optional: plain JSON to be kept in run.json, asked for after `rows`."""
 
     Params: ClassVar[type[Config]]
     version: ClassVar[int]

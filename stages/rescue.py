@@ -6,12 +6,13 @@ embedding of the samples that `like` selects. What a rescue keeps says so in its
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dataengine.catalog import ordered
 from dataengine.config import Config
@@ -35,11 +36,21 @@ class Rescue(Config):
     by: str = "sample_id"
     note: str = ""
 
-    def checked(self) -> str:
-        """A predicate over the same columns, before there are samples."""
-        parts = [self.where, f"({ordered(self.by)[0]}\n) is null"]
-        parts += [self.like, f"len({self.embedding}) > 0"] if self.like else []
-        return _LIKENESS.sub("0.5", " and ".join(f"({part}\n)" for part in parts))
+    @model_validator(mode="after")
+    def _likeness_to_something(self) -> "Rescue":
+        used = bool(_LIKENESS.search(self.where) or _LIKENESS.search(self.by))
+        if used and self.like is None:
+            raise ValueError("`likeness` stands in `where` or `by`: say in `like` which samples it is to")
+        if self.like is not None and not used:
+            raise ValueError("`like` is given, but neither `where` nor `by` asks for `likeness`")
+        return self
+
+    def checked(self) -> Mapping[str, str]:
+        """Predicates over the same columns, by key, before there are samples."""
+        found = {"where": _LIKENESS.sub("0.5", self.where)}
+        if self.like is not None:
+            found |= {"like": self.like, "embedding": f"list_sum({self.embedding}) > 0"}
+        return found | {"by": f"({_LIKENESS.sub('0.5', ordered(self.by)[0])}\n) is null"}
 
     def resolved(self, db: duckdb.DuckDBPyConnection) -> "Rescue":
         """The same with likeness as a number to compute, null where the embedding was never measured. Raises

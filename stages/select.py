@@ -18,7 +18,7 @@ from dataengine.catalog import columns, first_line, referenced_columns
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
 from stages.rescue import Rescue
-from stages.thresholds import Top
+from stages.thresholds import Threshold, Top
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE]-?\d+)?(?![\w.])")
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"[^"]*")""")
@@ -39,7 +39,7 @@ class Filter(Config):
     @field_validator("keep")
     @classmethod
     def _one_of_both(cls, keep: str, given: ValidationInfo) -> str:
-        if bool(keep) == (given.data.get("top") is not None):
+        if "top" in given.data and bool(keep) == (given.data["top"] is not None):  # else it is at fault itself
             raise ValueError("give either `keep`, a predicate, or `top`")
         return keep
 
@@ -63,6 +63,9 @@ class Params(Config):
         names = [f.name for f in self.filters]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"two filters are named {', '.join(twice)}")
+        both = [*dict.fromkeys(names), *(r.name for r in self.rescue)]
+        if twice := sorted({n for n in both if both.count(n) > 1}):
+            raise ValueError(f"rescue: two are named {', '.join(twice)}, or one is named as a filter is")
         for f in self.filters:
             if f.phase is not None and f.phase not in self.phases:
                 raise ValueError(f"filters.{f.name}.phase: {f.phase} is not one of the phases {self.phases}")
@@ -135,18 +138,22 @@ class Select:
     version = 2
     columns = schema.DECISIONS
 
-    def __init__(self, seed: int, params: Params) -> None:
-        self.params = params
+    def __init__(self, seed: int, params: Params, thresholds: Mapping[str, Threshold] | None = None) -> None:
+        """`thresholds`: what every `top` has become, by filter; see `resolved`."""
+        self.params, self.thresholds = params, thresholds or {}
 
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
         known = columns(db, "measured")
+        # Of the same columns and without rows: describing the view opens every file that it reads.
+        db.execute("create or replace temp table _columns as from measured limit 0")
         for where, predicate in self._predicates().items():
             try:
                 referenced_columns(db, predicate, known)
-                described = db.execute(f"describe select part, ({predicate}\n) as verdict from measured").fetchall()
+                asked = f"describe select part, ({predicate}\n) as verdict from _columns measured"
+                described = db.execute(asked).fetchall()
                 # `qualify` allows what a verdict may use, and refuses an unnest, which would judge a sample twice.
                 once = f"qualify ({predicate}\n) is null or row_number() over () > 0"
-                db.execute(f"describe select part from measured {once}").fetchall()
+                db.execute(f"describe select part from _columns measured {once}").fetchall()
             except (duckdb.Error, ValueError) as error:
                 message = first_line(error) if isinstance(error, duckdb.Error) else str(error)
                 shown = f"{predicate!r}: " if where.endswith("keep") else ""
@@ -159,34 +166,45 @@ class Select:
     def _predicates(self) -> Mapping[str, str]:
         """All that stands in the manifest, by its key."""
         filters = {f"select.filters.{f.name}.{'top' if f.top else 'keep'}": f.predicate for f in self.params.filters}
-        return filters | {f"select.rescue.{r.name}": r.checked() for r in self.params.rescue}
+        return filters | {
+            f"select.rescue.{r.name}.{key}": sql for r in self.params.rescue for key, sql in r.checked().items()
+        }
 
     def resolved(self, db: duckdb.DuckDBPyConnection) -> "Select":
         """The same with a number in place of every `top`, found among what all other filters of its phase keep."""
         plain = [f for f in self.params.filters if not f.top]
-        filters = []
+        filters, thresholds = [], {}
         for f in self.params.filters:
             if f.top:
                 kept = _all([p for p in plain if self._since(p) <= self._since(f)])
                 try:
                     # A predicate may look at other samples, as a rank does, and cannot stand after `where`.
-                    db.execute(f"create or replace temp view _judged as select *, ({kept}) as _kept from measured")
-                    keep = f.top.resolved(db, "_judged", "_kept")
+                    source = self._source(db, [kept, f.predicate])
+                    db.execute(f"create or replace temp view _judged as select *, ({kept}) as _kept from {source}")
+                    threshold = thresholds[f.name] = f.top.resolved(db, "_judged", "_kept")
                 except duckdb.Error as error:
                     raise self._culprit(db, error) from None
-                filters.append(f.model_copy(update={"keep": keep, "top": None}))
+                filters.append(f.model_copy(update={"keep": threshold.keep, "top": None}))
             else:
                 filters.append(f)
         rescue = [r.resolved(db) for r in self.params.rescue]
-        return Select(0, self.params.model_copy(update={"filters": filters, "rescue": rescue}))
+        return Select(0, self.params.model_copy(update={"filters": filters, "rescue": rescue}), thresholds)
+
+    def _shown(self, f: Filter) -> str:
+        """SQL for the predicate of a filter as a person reads it."""
+        return self.thresholds[f.name].shown if f.name in self.thresholds else _text(_flat(f.keep))
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        try:
-            return db.sql(self.resolved(db).sql(db)).to_arrow_reader(
-                1 << 16
-            )  # sorted, so all predicates are evaluated here
+        judge = self.resolved(db)
+        self.thresholds = judge.thresholds
+        try:  # sorted, so all predicates are evaluated here
+            return db.sql(judge.sql(db)).to_arrow_reader(1 << 16)
         except duckdb.Error as error:
             raise self._culprit(db, error) from None
+
+    def notes(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+        """The numbers of every `top`, by filter and class."""
+        return {"thresholds": {name: found.numbers for name, found in self.thresholds.items()}}
 
     def _culprit(self, db: duckdb.DuckDBPyConnection, error: duckdb.Error) -> Exception:
         """The ManifestError of the filter that fails on the values at hand, as a cast may; else the error itself."""
@@ -218,17 +236,24 @@ class Select:
         judges = list(enumerate(judge.resolved(db) for judge in (self, *others)))
         columns = {f"kept_{p}_{n}": judge._kept(p) for p in self.params.phases for n, judge in judges}
         group = ", ".join(f'"{column}"' for column in by)
+        source = self._source(db, columns.values(), by)
         # Verdicts first: a predicate may look at other samples, as a rank does, and cannot stand within a sum.
         judged = ", ".join(f"({verdict}) as _{name}" for name, verdict in columns.items())
         sums = ", ".join(f"count_if(_{name}) as {name}" for name in columns)
         try:
             return db.sql(
-                f"""with judged as (select {group}, {judged} from measured)
+                f"""with judged as (select {group}, {judged} from {source})
                     select {group}, count(*) as samples, {sums} from judged group by {group}"""
             ).to_arrow_table()
         except duckdb.Error as error:
             culprits = (judge._culprit(db, error) for _, judge in judges)
             raise next((found for found in culprits if found is not error), error) from None
+
+    def _source(
+        self, db: duckdb.DuckDBPyConnection, expressions: Iterable[str], others: Collection[str] = ()
+    ) -> str:
+        """What expressions are asked of: `measured` with the columns that they look at, and others."""
+        return f"{measured(db, needed_columns(db, expressions) | set(others))} measured"
 
     def _since(self, f: Filter | Rescue) -> int:
         """The first phase that a filter applies in."""
@@ -260,7 +285,7 @@ class Select:
             values = _values(referenced_columns(db, f.keep, known), known) or "''"
             rows.append(
                 f"""{{'filter': {_text(f.name)}, 'since': {self._since(f)}, 'values': {values},
-                    'keep': {_text(_flat(f.keep))},
+                    'keep': {judge._shown(f)},
                     'verdict': case when ({f.keep}\n) is null then 'missing: {f.when_missing}'
                         when ({f.keep}\n) then 'keep' else 'drop' end,
                     'note': {_text(f.note)}}}"""
@@ -273,7 +298,8 @@ class Select:
                         'verdict': case when {taken} then 'rescue' else '' end, 'note': {_text(rescue.note)}}}"""
                 )
         kind = 'struct(filter varchar, since int, "values" varchar, keep varchar, verdict varchar, note varchar)[]'
-        asked = f"""with judged as (select sample_id, part, row, [{", ".join(rows)}]::{kind} as _said from measured)
+        source = self._source(db, rows)
+        asked = f"""with judged as (select sample_id, part, row, [{", ".join(rows)}]::{kind} as _said from {source})
                 select part, row, unnest(_said, recursive := true) from judged where sample_id = ?
                 order by part, row"""
         try:
@@ -286,38 +312,39 @@ class Select:
 
         Its own names begin with an underscore, beside the columns of signals, which may have any name."""
         known = columns(db, "measured")
-        verdicts, reasons, used = [], [], set()
-        for f in self.params.filters:
-            fault = f"{{'name': {_text(f.name)}, 'since': {self._since(f)}}}"
-            verdicts.append(f"case when {_verdict(f)} then null else {fault} end")
+        verdicts, faults, drops, reasons, used = [], [], [], [], set()
+        for i, f in enumerate(self.params.filters):
+            verdicts.append(f"not {_verdict(f)} as _drops_{i}")
+            fails = f"_drops_{i} and _phase >= {self._since(f)}"
+            faults.append(f"case when {fails} then {_text(f.name)} end")
+            drops.append(f"when {fails} then {_text(f.name)}")
             named = referenced_columns(db, f.keep, known)
             used.update(named)
             shown = f"{_values(named, known)} || '; ' || " if named else ""
             reasons.append(f"when {_text(f.name)} then {shown}{_text(f'keep: {_flat(f.keep)}')}")
-        carried = "".join(f', "{c}"' for c in sorted(used - {"sample_id", "part", "row"}))
-        reason = f"case _failed[1] {' '.join(reasons)} end" if reasons else "null"
+        first = f"case {' '.join(drops)} end" if drops else "null::varchar"
+        failed = f"list_filter([{', '.join(faults)}]::varchar[], lambda _fault: _fault is not null)"
+        reason = f"case _first {' '.join(reasons)} end" if reasons else "null"
         # A rescue looks at all samples of a phase, as a rank does, so it stands beside the verdicts.
-        rescuers, by_phase = "", "null::varchar"
+        by_phase = "null::varchar"
         if found := {phase: taken for phase in self.params.phases if (taken := self._rescues(phase))}:
             for phase, taken in found.items():
                 whens = " ".join(f"when {sql} then {_text(name)}" for name, sql in taken.items())
-                rescuers += f", case {whens} end as _rescuer_{phase}"
+                verdicts.append(f"case {whens} end as _rescuer_{phase}")
             by_phase = f"case _phase {' '.join(f'when {phase} then _rescuer_{phase}' for phase in found)} end"
+        judged = ", ".join(["sample_id", "part", "row", *(f'"{c}"' for c in sorted(used - set(_KEYS))), *verdicts])
         return f"""
-            with judged as (
-                select sample_id, part, row{carried}{rescuers},
-                    [{", ".join(verdicts)}]::struct(name varchar, since integer)[] as _faults
-                from measured
-            ),
-            by_phase as (
-                select *, [_fault.name for _fault in _faults if _fault.since <= _phase] as _failed,
-                    {by_phase} as _rescuer
-                from judged, (select unnest({self.params.phases})::int as _phase)
+            with judged as (select {judged} from {self._source(db, verdicts)} order by part, row),
+            by_phase as (select *, unnest({self.params.phases})::int as _phase from judged),
+            failing as (
+                select *, {first} as _first, {by_phase} as _rescuer,
+                    case when _first is null then [] else {failed} end as _failed
+                from by_phase
             )
-            select sample_id, _phase as phase, len(_failed) = 0 or _rescuer is not null as kept,
-                case when _rescuer is null then _failed[1] end as dropped_by,
+            select sample_id, _phase as phase, _first is null or _rescuer is not null as kept,
+                case when _rescuer is null then _first end as dropped_by,
                 case when _rescuer is null then {reason}
                     else 'rescued by ' || _rescuer || ' from ' || array_to_string(_failed, ', ') end as reason,
                 _failed as failed, part, row
-            from by_phase order by part, row, _phase
+            from failing
         """

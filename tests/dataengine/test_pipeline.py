@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import polars
 import pyarrow.dataset
 import pyarrow.parquet as pq
@@ -32,6 +33,8 @@ def done(tmp_path_factory) -> Run:
     manifest["measure"].remove("ocr")
     text = ("intensive_text", "small_character")
     manifest["select"]["filters"] = [f for f in manifest["select"]["filters"] if f["name"] not in text]
+    best = {"share": 0.8, "by": "clarity", "within": "category"}
+    manifest["select"]["filters"].append({"name": "best_of_class", "phase": 512, "top": best})
     training = yaml.safe_load(Path("manifests/train/quickstart.yaml").read_text())
     training["steps"] = 12
     (folder / "train.yaml").write_text(yaml.safe_dump(training))
@@ -78,6 +81,18 @@ def test_each_bad_file_is_dropped_by_the_filter_made_for_it_with_value_and_thres
     )
     assert dropped_by == filter
     assert "; keep: " in reason
+
+
+def test_a_share_is_kept_as_the_numbers_that_it_became(done):
+    numbers = done.read_json("run.json")["stages"]["select"]["thresholds"]["best_of_class"]
+    assert set(numbers) == {"nature", "people", "design", "synthetic"}
+    rows = catalog.connect(done).execute(
+        """select clarity, category, reason from decisions join measured using (part, row)
+            where dropped_by = 'best_of_class' and phase = 512"""
+    )
+    dropped = rows.fetchall()
+    assert dropped and all(clarity < numbers[category] for clarity, category, _ in dropped)
+    assert all(reason.endswith(f"clarity >= {np.float32(numbers[category])}") for _, category, reason in dropped)
 
 
 def test_files_that_are_no_pictures_are_failures_with_their_reasons(done):

@@ -87,13 +87,22 @@ def test_whatif_and_why_know_of_it(measured):
     assert said == {"clarity": "drop", "size": "keep", "portraits": "rescue"}
 
 
+ALIKE = {"name": "faces", "overrule": ["clarity"], "like": "true", "where": "likeness > 0.9", "most": 1}
+
+
 @pytest.mark.parametrize(
     ("rescue", "words"),
     [
         ({**WORDS, "overrule": ["claritty"], "most": 1}, "no filter is named 'claritty'.*did you mean 'clarity'"),
-        ({**WORDS, "where": "captoin = 'x'", "most": 1}, r"select\.rescue\.portraits.*captoin"),
-        ({**WORDS, "by": "sharpnes", "most": 1}, r"select\.rescue\.portraits.*sharpnes"),
-        ({**WORDS, "like": "true", "embedding": "siglip_embedding", "most": 1}, r"portraits.*siglip_embedding"),
+        ({**WORDS, "where": "captoin = 'x'", "most": 1}, r"select\.rescue\.portraits\.where.*captoin"),
+        ({**WORDS, "where": "width", "most": 1}, r"select\.rescue\.portraits\.where: 'width' is a INTEGER"),
+        ({**WORDS, "by": "sharpnes", "most": 1}, r"select\.rescue\.portraits\.by.*sharpnes"),
+        ({**ALIKE, "embedding": "siglip_embedding"}, r"select\.rescue\.faces\.embedding.*siglip_embedding"),
+        ({**ALIKE, "embedding": "caption"}, r"select\.rescue\.faces\.embedding.*VARCHAR"),
+        ({**ALIKE, "like": "categroy = 'x'"}, r"select\.rescue\.faces\.like.*categroy"),
+        ({**ALIKE, "like": None}, "`likeness` stands in `where` or `by`"),
+        ({**ALIKE, "where": "true"}, "neither `where` nor `by` asks for `likeness`"),
+        ({**WORDS, "name": "clarity", "most": 1}, "named clarity, or one is named as a filter"),
         ({**WORDS, "phase": 512, "most": 1}, "512 is not one of the phases"),
     ],
 )

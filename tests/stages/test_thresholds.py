@@ -41,14 +41,15 @@ def best(**top: object) -> dict:
 def test_the_best_share_of_all_stays(measured):
     stage = selected(measured, best(share=0.5))
     assert kept(measured, stage) == [7, 8, 9, 10, 11, 12, 14]  # seven of the fourteen that have one
-    assert stage.resolved(measured).params.filters[0].keep == "score >= 7.0::float"
+    assert stage.resolved(measured).thresholds["best"].bound == "7.0::float"
 
 
 def test_each_class_has_a_threshold_of_its_own(measured):
     stage = selected(measured, best(share=0.3, within="category"))
     assert kept(measured, stage) == [7, 8, 9, 10, 14]
     [reason] = {r["reason"] for r in stage.rows(measured).read_all().to_pylist() if r["row"] == 0 and r["part"] == 0}
-    assert "score = 0" in reason and "when 'a' then 7.0::float" in reason
+    assert reason == "score = 0, category = a; keep: score >= 7.0"
+    assert stage.notes() == {"thresholds": {"best": {"a": 7.0, "b": 50.0, "unknown": 7.0}}}
 
 
 def test_the_threshold_is_found_among_what_the_other_filters_keep(measured):
@@ -56,7 +57,7 @@ def test_the_threshold_is_found_among_what_the_other_filters_keep(measured):
     late = {**small, "name": "late", "phase": 640}
     assert kept(measured, selected(measured, small, best(share=0.4))) == [3, 4]
     stage = selected(measured, late, best(share=0.4), phases=(256, 640))
-    assert stage.resolved(measured).params.filters[1].keep == "score >= 7.0::float"  # `late` is no filter of phase 256
+    assert stage.resolved(measured).thresholds["best"].numbers == {"": 7}  # `late` is no filter of phase 256
 
 
 def test_lower_values_may_be_better_and_one_of_each_class_stays(measured):
@@ -96,7 +97,12 @@ def test_whatif_moves_the_share(measured):
 
 def test_explain_shows_the_number(measured):
     found = selected(measured, best(share=0.5)).explain(measured, "id0003").to_pylist()
-    assert [(row["keep"], row["verdict"]) for row in found] == [("score >= 7.0::float", "drop")]
+    assert [(row["keep"], row["verdict"]) for row in found] == [("score >= 7.0", "drop")]
+
+
+def test_an_expression_may_end_with_a_comment(measured):
+    stage = selected(measured, best(share=0.5, by="score -- as people see it", within="category -- its own"))
+    assert kept(measured, stage) == [5, 6, 7, 8, 9, 10, 11, 14]
 
 
 def test_what_cannot_be_is_named(measured):
@@ -104,6 +110,9 @@ def test_what_cannot_be_is_named(measured):
         selected(measured, best(share=0.5, by="scor"))
     with pytest.raises(ManifestError, match=r"select.filters.best.top"):
         selected(measured, best(share=0.5, within="nothing"))
+    with pytest.raises(ValueError, match="share") as raised:
+        Params(filters=[best(share=30)])
+    assert "either `keep`" not in str(raised.value)
     with pytest.raises(ValueError, match="either `keep`"):
         Params(filters=[{**best(share=0.5), "keep": "true"}])
     with pytest.raises(ValueError, match="either `keep`"):
