@@ -1,10 +1,10 @@
 """How well signals tell spoilt photographs from whole ones: python benchmarks/degradation.py [--photos FOLDER …]
 
-Photographs (those that installed packages ship, and those of any folders given, each reduced to 1,024 pixels) are
-spoilt in a dozen ways, and every signal is asked to tell the two apart. Printed, a line each way: the area under the
-ROC curve of the signal, and precision and recall of the filter of manifests/qwen_image.yaml that stands on it, with as
-many whole pictures as spoilt ones. Near-duplicates are told by the distance of hashes from the original, against the
-distances between different photographs.
+Photographs (those that installed packages ship, and those of any folders given, such as the one that
+benchmarks/photographs.py fills; each reduced to 1,024 pixels) are spoilt in a dozen ways, and signals are asked to tell
+the two apart. Printed, a line each way and signal: the area under the signal's ROC curve, and precision and recall of
+the filters of manifests/qwen_image.yaml that stand on it, with as many whole pictures as spoilt ones. Near-duplicates
+are told by the distances of both hashes from the original's, against those between different photographs.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from dataengine.decode import decode
 from dataengine.errors import SampleError
 from dataengine.stage import Image, Signal
 from fonts.catalog import families
+from stages import dedup
 from stages.measure.codes import Codes
 from stages.measure.fingerprint import Fingerprint
 from stages.measure.framing import Framing
@@ -46,11 +47,10 @@ Make = Callable[[Picture.Image, np.random.Generator], bytes]
 
 @dataclass(frozen=True)
 class Way:
-    """A way to spoil a photograph; `column` is SQL that is higher for spoilt ones, and `filters` stand on it."""
+    """A way to spoil a photograph. `told_by`: SQL that is higher for spoilt ones, and the filters that stand on it."""
 
     make: Make
-    column: str
-    filters: Sequence[str]
+    told_by: Mapping[str, Sequence[str]]
     signal: type[Signal]
 
 
@@ -71,24 +71,27 @@ def main() -> None:
             measured[way.signal] = _measure(way.signal, whole)
         spoilt = [way.make(p, np.random.default_rng([0, i])) for i, p in enumerate(photographs)]
         good, bad = measured[way.signal], _measure(way.signal, spoilt)
-        scores = [_scores(table, way.column) for table in (good, bad)]
-        area = roc_auc_score([0] * len(good) + [1] * len(bad), np.concatenate(scores))
-        dropped = [_dropped(table, [keeps[f] for f in way.filters]) for table in (good, bad)]
-        filters = ", ".join(f"`{f}`" for f in way.filters)
-        print(f"| {name} | `{way.column}` | {area:.3f} | {filters} | {_rates(*dropped)} |", flush=True)
+        for column, filters in way.told_by.items():
+            scores = [_scores(table, column) for table in (good, bad)]
+            area = roc_auc_score([0] * len(good) + [1] * len(bad), np.concatenate(scores))
+            dropped = [_dropped(table, [keeps[f] for f in filters]) for table in (good, bad)]
+            named = ", ".join(f"`{f}`" for f in filters)
+            print(f"| {name} | `{column}` | {area:.3f} | {named} | {_rates(*dropped)} |", flush=True)
     _near_duplicates(photographs, whole)
 
 
-def _near_duplicates(photographs: Sequence[Picture.Image], whole: Sequence[bytes], most: int = 6) -> None:
+def _near_duplicates(photographs: Sequence[Picture.Image], whole: Sequence[bytes]) -> None:
     """Distances of a spoilt picture from its original, against those of all pairs of different photographs."""
+    most = dedup.Params().distances
     hashes = _hashes(whole)
     apart = [_distance(a, b) for a, b in itertools.combinations(hashes, 2)]
-    print(f"\n| near-duplicate | ROC-AUC | precision | recall within {most} bits |\n|---|---|---|---|")
+    allowed = ", ".join(f"{bits} of {name}" for name, bits in most.items())
+    print(f"\n| near-duplicate | ROC-AUC | precision | recall within {allowed} |\n|---|---|---|---|")
     for name, make in TWINS.items():
         made = _hashes([make(p, np.random.default_rng([1, i])) for i, p in enumerate(photographs)])
         near = [_distance(a, b) for a, b in zip(hashes, made, strict=True)]
         area = roc_auc_score([0] * len(apart) + [1] * len(near), [-d for d in (*apart, *near)])
-        print(f"| {name} | {area:.3f} | {_rates(np.array(apart) <= most, np.array(near) <= most)} |")
+        print(f"| {name} | {area:.3f} | {_rates(np.array(apart) <= 1, np.array(near) <= 1)} |")
 
 
 def _rates(good: np.ndarray, bad: np.ndarray) -> str:
@@ -107,11 +110,14 @@ def _keeps() -> Mapping[str, str]:
 def _measure(signal: type[Signal], encoded: Sequence[bytes]) -> pa.Table:
     """What a signal says of pictures, beside what filters may ask for besides, which none of these has."""
     measure = signal(signal.Params())
-    tables = []
+    tables, sizes = [], []
     for one in encoded:
         pixels, orientation = decode(one)
         tables.append(measure.measure([Image("", pixels, one, "jpeg", orientation)]))
+        sizes.append(pixels.shape[:2])
     table = pa.concat_tables(tables)
+    for name, sides in zip(("height", "width"), zip(*sizes, strict=True), strict=True):
+        table = table.append_column(name, pa.array(sides, pa.int32()))
     for name, kind in (("category", pa.string()), ("character_count", pa.int32()), ("aesthetic", pa.float32())):
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), kind))
@@ -133,9 +139,10 @@ def _hashes(encoded: Sequence[bytes]) -> list[tuple[int, int]]:
     return list(zip(table["phash"].to_pylist(), table["dhash"].to_pylist(), strict=True))
 
 
-def _distance(a: tuple[int, int], b: tuple[int, int]) -> int:
-    """As `dedup` takes it: both hashes must be near."""
-    return max((x ^ y).bit_count() for x, y in zip(a, b, strict=True))
+def _distance(a: tuple[int, int], b: tuple[int, int]) -> float:
+    """1 where it is the farthest that `dedup` takes for near: every hash must be."""
+    most = dedup.Params().distances.values()
+    return max((x ^ y).bit_count() / bits for x, y, bits in zip(a, b, most, strict=True))
 
 
 def _photographs(folders: Sequence[Path]) -> Iterator[Picture.Image]:
@@ -267,20 +274,22 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 WAYS: Mapping[str, Way] = {
-    "blurred": Way(blur, "-clarity", ["clarity"], Pixels),
-    "moved": Way(motion, "-clarity", ["clarity"], Pixels),
-    "noise": Way(noise, "noise", ["noise"], Pixels),
-    "JPEG of quality 10": Way(lambda p, rng: jpeg(p, 10), "blockiness", ["compression"], Pixels),
-    "dark": Way(_levels(lambda x: x * 0.08), "-luma", ["luma"], Pixels),
-    "overexposed": Way(_levels(lambda x: x * 2 + 120), "clipped_bright", ["exposure"], Pixels),
-    "oversaturated": Way(oversaturated, "saturation", ["saturation"], Pixels),
-    "flat": Way(flat, "-entropy", ["entropy"], Pixels),
-    "turned by EXIF": Way(rotated, "exif_orientation", ["rotation"], Pixels),
-    "frame": Way(framed, "border", ["frame"], Framing),
-    "collage": Way(collage, "seam", ["collage"], Framing),
-    "QR code": Way(coded, "code_count", ["codes"], Codes),
-    "watermark": Way(marked, "(watermark_text is not null or text_repeats >= 4)::int", ["watermark"], Ocr),
-    "tiled watermark": Way(tiled, "text_repeats", ["watermark"], Ocr),
+    "blurred": Way(blur, {"-clarity": ["clarity"], "blur": ["blur"]}, Pixels),
+    "moved": Way(motion, {"blur": ["blur"]}, Pixels),
+    "noise": Way(noise, {"noise": ["noise"]}, Pixels),
+    "JPEG of quality 10": Way(lambda p, rng: jpeg(p, 10), {"blockiness": ["compression"]}, Pixels),
+    "dark": Way(_levels(lambda x: x * 0.08), {"-luma": ["luma"]}, Pixels),
+    "overexposed": Way(
+        _levels(lambda x: x * 2 + 120), {"luma": ["luma"], "clipped_bright": ["luma", "exposure"]}, Pixels
+    ),
+    "oversaturated": Way(oversaturated, {"saturation": ["saturation"]}, Pixels),
+    "flat": Way(flat, {"-entropy": ["entropy"]}, Pixels),
+    "turned by EXIF": Way(rotated, {"(exif_orientation <> 1)::int": ["rotation"]}, Pixels),
+    "frame": Way(framed, {"border": ["frame"]}, Framing),
+    "collage": Way(collage, {"seam": ["collage"]}, Framing),
+    "QR code": Way(coded, {"code_count": ["codes"]}, Codes),
+    "watermark": Way(marked, {"(watermark_text is not null)::int": ["watermark"]}, Ocr),
+    "tiled watermark": Way(tiled, {"text_repeats": ["watermark"]}, Ocr),
 }
 
 TWINS: Mapping[str, Make] = {
