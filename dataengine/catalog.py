@@ -4,13 +4,18 @@
 `shard_index` and `measured`: samples without their bytes beside all signals, which is what filters and queries see. A
 signal's part holds the rows of the samples' part of the same number in the same order, so the join is by position; the
 sample_id must agree too, so that a part measured from earlier samples never passes for one of these.
+
+The views join on part, row and sample_id, so that a query for one sample reads little. Questions to all samples ask
+`measured()` for the columns they need: it reads the files of samples and signals in step, which needs no join, where
+the footers say that every part has as many rows in both.
 """
 
 import glob
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -22,6 +27,7 @@ from dataengine.errors import ManifestError, RunError
 from dataengine.run import Run
 
 _KEYS = ("sample_id", "part", "row")
+_NUMBERED = r"part-(\d+)\.parquet$"
 _ORDER = re.compile(r"(.*?)((?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?)", re.I | re.S)
 _FLAT = {"failures": schema.FAILURES, "decisions": schema.DECISIONS, "weights": schema.WEIGHTS, "plan": schema.PLAN}
 
@@ -34,16 +40,19 @@ def connect(run: Run, memory: str = "2GB", signals: Sequence[str] | None = None)
     if not run.local:
         db.register_filesystem(run.fs)
     try:
-        _samples_view(db, _source(run, "samples"))
         names = _signal_names(run) if signals is None else signals
+        measured = {name: url for name in names if (url := _url(run, f"signals/{name}"))}
+        samples = _url(run, "samples")
+        for view, url in {"samples": samples, **{f"signal_{name}": url for name, url in measured.items()}}.items():
+            db.execute(f'set variable "{view}" = ?', [url or None])  # for `_in_step`
+        _samples_view(db, _source(samples))
         # A signal whose columns have changed has parts of both kinds until all of them are made anew.
-        sources = {name: _source(run, f"signals/{name}", options=", union_by_name=true") for name in names}
-        _signal_views(db, {name: source for name, source in sources.items() if source})
+        _signal_views(db, {name: _source(url, ", union_by_name=true") for name, url in measured.items()})
         for name, columns in _FLAT.items():
-            _view(db, name, _source(run, name), columns)
-        _view(db, "shards", _source(run, "shards", "*/*/*.parquet"), schema.SHARD)
-        _view(db, "shard_index", _source(run, "shards", "index.parquet"), schema.INDEX)
-        if latents := _source(run, "latents", "*/*/*.parquet"):
+            _view(db, name, _source(_url(run, name)), columns)
+        _view(db, "shards", _source(_url(run, "shards", "*/*/*.parquet")), schema.SHARD)
+        _view(db, "shard_index", _source(_url(run, "shards", "index.parquet")), schema.INDEX)
+        if latents := _source(_url(run, "latents", "*/*/*.parquet")):
             db.execute(f"create view latents as select * from {latents}")
     except duckdb.Error as error:
         remedy = f"run `dataengine check {run.url}` to see which part is damaged"
@@ -77,19 +86,29 @@ def first_line(error: duckdb.Error) -> str:
 
 
 def columns(db: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
-    """The names and DuckDB types of a view's columns."""
-    return {row[0]: row[1] for row in db.execute(f'describe "{view}"').fetchall()}
+    """The names and DuckDB types of a view's columns, as they were when it was made: `describe` would open every file
+    again."""
+    found = "select column_name, data_type from duckdb_columns() where table_name = ? order by column_index"
+    return dict(db.execute(found, [view]).fetchall())
 
 
 def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dict[str, str]) -> list[str]:
     """The known columns that a predicate names, in order of appearance. Raises ValueError when it does not parse."""
-    [(text,)] = db.execute("select json_serialize_sql(?)", [f"select ({predicate}\n)"]).fetchall()
-    tree = json.loads(text)
-    if tree["error"]:
-        raise ValueError(tree["error_message"])
     lower = {c.lower(): c for c in known}
-    refs = ([lower[n.lower()] for n in names if n.lower() in lower] for names in _column_refs(tree))
-    return list(dict.fromkeys(found[0] for found in refs if found))
+    refs = (node["column_names"] for node in _nodes(_tree(db, predicate)) if node.get("class") == "COLUMN_REF")
+    named = ([lower[n.lower()] for n in names if n.lower() in lower] for names in refs)
+    return list(dict.fromkeys(found[0] for found in named if found))
+
+
+def needed_columns(db: duckdb.DuckDBPyConnection, expressions: Iterable[str]) -> set[str]:
+    """The columns of `measured` without which expressions cannot be evaluated: those that they name, or all where one
+    takes them by a pattern, as `columns('clip.*')` does. Raises ValueError when one does not parse."""
+    known = columns(db, "measured")
+    found: set[str] = set()
+    for expression in expressions:
+        patterns = any(node.get("class") == "STAR" for node in _nodes(_tree(db, expression)))
+        found.update(known if patterns else referenced_columns(db, expression, known))
+    return found
 
 
 def kind_of(db: duckdb.DuckDBPyConnection, where: str, expression: str, source: str = "measured") -> str:
@@ -111,32 +130,89 @@ def ordered(term: str) -> tuple[str, str]:
     return expression, order.strip()
 
 
-def _column_refs(node: Any) -> Iterator[list[str]]:
-    """The names in each reference: `column`, `view.column` or `column.field`."""
-    if isinstance(node, dict):
-        if node.get("class") == "COLUMN_REF":
-            yield node["column_names"]
-        for value in node.values():
-            yield from _column_refs(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _column_refs(value)
+def _tree(db: duckdb.DuckDBPyConnection, expression: str) -> Any:
+    """An expression as DuckDB parses it. Raises ValueError when it does not."""
+    [(text,)] = db.execute("select json_serialize_sql(?)", [f"select ({expression}\n)"]).fetchall()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise ValueError(tree["error_message"])
+    return tree
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a parsed expression: a reference has the names of `column`, `view.column` or `column.field`."""
+    if isinstance(tree, dict):
+        yield tree
+    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(value)
 
 
 def measured(db: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> str:
-    """The view `measured` with some of its columns, as a subquery: a signal that has none of them is not joined, which
-    is most of the work where samples are many."""
+    """The view `measured` with some of its columns, as a subquery for questions to all samples: signals that have none
+    of the columns are not read, and the others are read in step with the samples where `_in_step` finds that possible.
+    """
     own = [c for c in columns(db, "samples") if c in wanted and c not in _KEYS]
-    picked = [f'samples."{c}"' for c in own]
-    joins = ""
+    held = {}
     views = "select view_name from duckdb_views() where starts_with(view_name, 'signal_') order by all"
     for (view,) in db.execute(views).fetchall():
-        held = [c for c in columns(db, view) if c in wanted and c not in (*_KEYS, *own)]
-        if held:
-            joins += f' left join "{view}" using (sample_id, part, row)'
-            picked += [f'"{view}"."{c}"' for c in held]
-    keys = [f"samples.{key}" for key in _KEYS]
-    return f"(select {', '.join([*keys, *picked])} from samples{joins})"
+        if found := {c: t for c, t in columns(db, view).items() if c in wanted and c not in (*_KEYS, *own)}:
+            held[view] = found
+    parts = _in_step(db, list(held))
+    joins = "".join(f' left join "{view}" using (sample_id, part, row)' for view in held if view not in parts)
+    picked = [f"samples.{key}" for key in _KEYS] + [f'samples."{c}"' for c in own]
+    for view, found in held.items():
+        same = f'case when samples."{view}" then samples."{view}.%s" end as "%s"' if view in parts else ""
+        picked += [same % (c, c) if same else f'"{view}"."{c}"' for c in found]
+    beside = {view: found for view, found in held.items() if view in parts}
+    return f"(select {', '.join(picked)} from {_beside(db, parts, own, beside)} samples{joins})"
+
+
+def _in_step(db: duckdb.DuckDBPyConnection, views: Sequence[str]) -> dict[str, list[tuple[int, int, str]]]:
+    """The parts of samples, and of those signals of which every part has as many rows as that of the samples: number,
+    rows and path of each, in order. Empty where there is no such signal."""
+    if not views or db.execute("select getvariable('samples')").fetchall() == [(None,)]:
+        return {}
+    parts = {}
+    for view in ("samples", *views):
+        footers = f"""select regexp_extract(file_name, '{_NUMBERED}', 1)::int, num_rows, file_name
+            from parquet_file_metadata(getvariable('{view}')) order by all"""
+        found = db.execute(footers).fetchall()
+        if view == "samples" or [part[:2] for part in found] == [part[:2] for part in parts["samples"]]:
+            parts[view] = found
+    return parts if len(parts) > 1 else {}
+
+
+def _beside(
+    db: duckdb.DuckDBPyConnection,
+    parts: Mapping[str, Sequence[tuple[int, int, str]]],
+    own: Sequence[str],
+    held: Mapping[str, Mapping[str, str]],
+) -> str:
+    """Samples beside signals whose files can be read in step, as a subquery: the columns `own` of samples, for each
+    signal whether its sample_id is the same, and its columns as `<view>.<column>`. DuckDB reads each such scan in one
+    thread, so there are as many as threads."""
+    if not parts:
+        return "samples"
+    count = len(parts["samples"])
+    [(threads,)] = db.execute("select current_setting('threads')").fetchall()
+    bounds = [count * i // min(threads, count) for i in range(min(threads, count) + 1)]
+    pieces = []
+    for first, last in pairwise(bounds):
+        numbers = [number for number, _, _ in parts["samples"][first:last]]
+        picked = ["s.sample_id", f"{numbers}[s.file_index::int + 1] as part", "s.file_row_number::int as row"]
+        picked += [f's."{c}"' for c in own]
+        joins = ""
+        for view, found in held.items():
+            # A part from before the signal's columns changed lacks some, or has them in another type.
+            source = _files([path for _, _, path in parts[view][first:last]], "union_by_name=true")
+            there = {row[0] for row in db.execute(f"describe from {source}").fetchall()}
+            joins += f' positional join {source} "{view}"'
+            picked.append(f'"{view}".sample_id = s.sample_id as "{view}"')
+            values = {c: f'"{view}"."{c}"' if c in there else "null" for c in found}
+            picked += [f'{values[c]}::{kind} as "{view}.{c}"' for c, kind in found.items()]
+        source = _files([path for _, _, path in parts["samples"][first:last]], "file_row_number=true")
+        pieces.append(f"select {', '.join(picked)} from {source} s{joins}")
+    return f"({' union all '.join(pieces)})"
 
 
 def query(run: Run, sql: str) -> pa.Table:
@@ -158,14 +234,26 @@ def _database(memory: str) -> duckdb.DuckDBPyConnection:
     return db
 
 
-def _source(run: Run, dataset: str, pattern: str = "*.parquet", options: str = "") -> str:
+def _source(url: str, options: str = "") -> str:
     """The table function that reads a dataset's files; empty when it has none."""
+    return f"read_parquet({_quoted(url)}, filename=true, file_row_number=true{options})" if url else ""
+
+
+def _url(run: Run, dataset: str, pattern: str = "*.parquet") -> str:
+    """The pattern of a dataset's files; empty when it has none."""
     folder = run.path(dataset)
     if not any(fnmatch(path.removeprefix(f"{folder}/"), pattern) for path in run.files(dataset)):
         return ""
-    url = glob.escape(folder if run.local else run.fs.unstrip_protocol(folder))
-    path = f"{url}/{pattern}".replace("'", "''")
-    return f"read_parquet('{path}', filename=true, file_row_number=true{options})"
+    return f"{glob.escape(folder if run.local else run.fs.unstrip_protocol(folder))}/{pattern}"
+
+
+def _files(paths: Sequence[str], options: str) -> str:
+    """The table function that reads some files, in order."""
+    return f"read_parquet([{', '.join(_quoted(glob.escape(path)) for path in paths)}], {options})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _signal_names(run: Run) -> list[str]:
@@ -174,9 +262,7 @@ def _signal_names(run: Run) -> list[str]:
 
 
 def _position(alias: str = "") -> str:
-    return (
-        f"regexp_extract({alias}filename, 'part-(\\d+)\\.parquet$', 1)::int as part, {alias}file_row_number::int as row"
-    )
+    return f"regexp_extract({alias}filename, '{_NUMBERED}', 1)::int as part, {alias}file_row_number::int as row"
 
 
 def _view(db: duckdb.DuckDBPyConnection, name: str, source: str, columns: pa.Schema) -> None:

@@ -6,7 +6,7 @@ The cost is one pass of DuckDB over metadata.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 import duckdb
@@ -14,7 +14,7 @@ import pyarrow as pa
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dataengine import schema
-from dataengine.catalog import columns, first_line, referenced_columns
+from dataengine.catalog import columns, first_line, measured, needed_columns, referenced_columns
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
 from stages.rescue import Rescue
@@ -249,9 +249,7 @@ class Select:
             culprits = (judge._culprit(db, error) for _, judge in judges)
             raise next((found for found in culprits if found is not error), error) from None
 
-    def _source(
-        self, db: duckdb.DuckDBPyConnection, expressions: Iterable[str], others: Collection[str] = ()
-    ) -> str:
+    def _source(self, db: duckdb.DuckDBPyConnection, expressions: Iterable[str], others: Collection[str] = ()) -> str:
         """What expressions are asked of: `measured` with the columns that they look at, and others."""
         return f"{measured(db, needed_columns(db, expressions) | set(others))} measured"
 
@@ -312,16 +310,16 @@ class Select:
 
         Its own names begin with an underscore, beside the columns of signals, which may have any name."""
         known = columns(db, "measured")
-        verdicts, faults, drops, reasons, used = [], [], [], [], set()
+        verdicts, faults, drops, reasons, used = {}, [], [], [], set()
         for i, f in enumerate(self.params.filters):
-            verdicts.append(f"not {_verdict(f)} as _drops_{i}")
+            verdicts[f"_drops_{i}"] = f"not {_verdict(f)}"
             fails = f"_drops_{i} and _phase >= {self._since(f)}"
             faults.append(f"case when {fails} then {_text(f.name)} end")
             drops.append(f"when {fails} then {_text(f.name)}")
             named = referenced_columns(db, f.keep, known)
             used.update(named)
             shown = f"{_values(named, known)} || '; ' || " if named else ""
-            reasons.append(f"when {_text(f.name)} then {shown}{_text(f'keep: {_flat(f.keep)}')}")
+            reasons.append(f"when {_text(f.name)} then {shown}'keep: ' || {self._shown(f)}")
         first = f"case {' '.join(drops)} end" if drops else "null::varchar"
         failed = f"list_filter([{', '.join(faults)}]::varchar[], lambda _fault: _fault is not null)"
         reason = f"case _first {' '.join(reasons)} end" if reasons else "null"
@@ -330,11 +328,14 @@ class Select:
         if found := {phase: taken for phase in self.params.phases if (taken := self._rescues(phase))}:
             for phase, taken in found.items():
                 whens = " ".join(f"when {sql} then {_text(name)}" for name, sql in taken.items())
-                verdicts.append(f"case {whens} end as _rescuer_{phase}")
+                verdicts[f"_rescuer_{phase}"] = f"case {whens} end"
             by_phase = f"case _phase {' '.join(f'when {phase} then _rescuer_{phase}' for phase in found)} end"
-        judged = ", ".join(["sample_id", "part", "row", *(f'"{c}"' for c in sorted(used - set(_KEYS))), *verdicts])
+        judged = [f'"{c}"' for c in sorted(used - {"sample_id", "part", "row"})]
+        judged += [f"{sql} as {name}" for name, sql in verdicts.items()]
+        source = self._source(db, verdicts.values(), used)
+        # Sorted while rows are few and short; what follows keeps their order.
         return f"""
-            with judged as (select {judged} from {self._source(db, verdicts)} order by part, row),
+            with judged as (select {", ".join(["sample_id, part, row", *judged])} from {source} order by part, row),
             by_phase as (select *, unnest({self.params.phases})::int as _phase from judged),
             failing as (
                 select *, {first} as _first, {by_phase} as _rescuer,
