@@ -19,7 +19,7 @@ from dataengine import catalog, schema
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
 from stages.concepts import Concepts
-from stages.quotas import Quota, uses
+from stages.quotas import Quota, uses, whole
 
 UNKNOWN = "unknown"
 """The name under which samples without a value of a balanced expression are counted."""
@@ -65,6 +65,15 @@ class Params(Dimension):
     max_repeats: int = Field(1, ge=1)
     size: int | None = Field(None, gt=0)  # samples of a phase, repeats counted
 
+    @model_validator(mode="after")
+    def _no_dimension_in_vain(self) -> "Params":
+        if "by" in self.model_fields_set and not self.asks:
+            raise ValueError("by: give its shares too, as `target`, or `temper`")
+        for i, dimension in enumerate(self.also):
+            if not dimension.asks:
+                raise ValueError(f"also.{i}: give the shares of {dimension.by} too, as `target`, or `temper`")
+        return self
+
     @property
     def dimensions(self) -> list[Dimension]:
         return [d for d in (self, *self.also) if d.asks]
@@ -74,7 +83,7 @@ class Balance:
     """The engine's `balance`: writes `weights`."""
 
     Params = Params
-    version = 3
+    version = 4
     columns = schema.WEIGHTS
 
     def __init__(self, seed: int, params: Params) -> None:
@@ -83,9 +92,19 @@ class Balance:
     def check(self, db: duckdb.DuckDBPyConnection) -> None:
         assigned = f"(select * replace (({self.params.category}\n)::varchar as category) from measured)"
         for where, expression in self._expressions().items():
-            kind = catalog.kind_of(db, f"balance.{where}", expression, "measured" if where == "category" else assigned)
+            source = "measured" if where == "category" else assigned
+            kind = catalog.kind_of(db, f"balance.{where}", expression, source)
             if where == "concepts.of" and kind != "VARCHAR[]":
                 raise ManifestError(f"balance.{where} is a {kind}, not a list of texts", "see docs/balance.md")
+            if where.endswith("by") and (kind.endswith("[]") or kind.startswith(("STRUCT", "MAP"))):
+                remedy = "name one class for each sample; what samples hold several of is for `concepts`"
+                raise ManifestError(f"balance.{where} is a {kind}", remedy)
+            try:  # `qualify` refuses what would count a sample twice or not at all
+                once = f"qualify ({expression}\n) is null or row_number() over () > 0"
+                db.execute(f"describe select part from {source} {once}").fetchall()
+            except duckdb.Error as error:
+                remedy = "write an expression that has one value for each sample"
+                raise ManifestError(f"balance.{where}: {catalog.first_line(error)}", remedy) from None
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
         db.execute(f"create or replace temp view _kept as {self._kept(db)}")
@@ -93,8 +112,17 @@ class Balance:
         try:
             return db.sql(self._once() if plain else self._balanced(db)).to_arrow_reader(1 << 16)
         except duckdb.Error as error:  # a cast, on the values at hand
-            message = f"balance: {catalog.first_line(error)}"
+            message = f"balance{self._culprit(db)}: {catalog.first_line(error)}"
             raise ManifestError(message, "make every expression hold, for instance with try_cast") from None
+
+    def _culprit(self, db: duckdb.DuckDBPyConnection) -> str:
+        """The key of the expression that fails on the values at hand, after a point; empty where none does alone."""
+        for where, expression in self._expressions().items():
+            try:
+                db.execute(f"select count(value) from (select ({expression}\n) as value from measured)").fetchall()
+            except duckdb.Error:
+                return f".{where}"
+        return ""
 
     def _expressions(self) -> Mapping[str, str]:
         """Every expression of the manifest, by the key where it stands."""
@@ -177,18 +205,20 @@ class Balance:
             there = counted["n" if quotas else "total"].to_numpy()[rows].sum()
             size = self.params.size or float(there)
             wanted[rows] = uses([cells[i] for i in rows], counts[rows], quotas, size, self.params.max_repeats)
-        whole = np.minimum(np.floor(wanted + 0.5), counts * self.params.max_repeats).astype(np.int64)
-        return counted.append_column("uses", pa.array(whole))
+        groups = [(phase, cell[:1]) for phase, cell in zip(phases.tolist(), cells, strict=True)]
+        return counted.append_column("uses", pa.array(whole(wanted, groups, counts * self.params.max_repeats)))
 
     def _refuse_untargeted(self, counted: pa.Table) -> None:
         """Raise ManifestError for a class that stands in no target."""
+        keys = ["balance", *(f"balance.also.{i}" for i in range(len(self.params.also)))]
+        keys = keys if self.params.asks else keys[1:]
         for i, dimension in enumerate(self.params.dimensions):
             there = counted.group_by(f"c{i}").aggregate([("n", "sum")]).sort_by(f"c{i}").to_pylist()
             by = " ".join(dimension.by.split())
             for name, count in ((row[f"c{i}"], row["n_sum"]) for row in there):
                 if dimension.target and name not in dimension.target:
                     raise ManifestError(
-                        f"balance.target: {count} kept samples are of {by} {name!r}, which has no target"
+                        f"{keys[i]}.target: {count} kept samples are of {by} {name!r}, which has no target"
                         f"{suggest(name, list(dimension.target))}",
                         f"add `{name}: <share>` (0 leaves it out), or give the source another {by}",
                     )

@@ -1,7 +1,8 @@
 """How many uses each class gets: shares of several dimensions at once, and of classes within classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,20 @@ def uses(
     return wanted
 
 
+def whole(wanted: np.ndarray, groups: Sequence[Hashable], most: np.ndarray) -> np.ndarray:
+    """Uses as whole numbers, int64 (n,), at most `most` each: those of a group of cells together are right to a half,
+    however small each cell is. What is left over goes to the cells that lack the largest fractions."""
+    group = _codes(groups)[0]
+    wanted = np.minimum(wanted, most)
+    found = np.floor(wanted)
+    lacking = wanted - found
+    left = np.floor(np.bincount(group, lacking) + 0.5)
+    order = np.lexsort((-np.round(lacking, 9), group))  # of fractions that are the same, the first
+    rank = np.empty(len(order))
+    rank[order] = np.arange(len(order)) - np.searchsorted(group[order], group[order])
+    return (found + ((rank < left[group]) & (lacking > 0))).astype(np.int64)
+
+
 def _raked(
     wanted: np.ndarray,
     counts: np.ndarray,
@@ -87,7 +102,7 @@ def _divided(
     return divided
 
 
-def _codes(values: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+def _codes(values: Sequence[Any]) -> tuple[np.ndarray, list[Any]]:
     names = sorted(set(values))
     number = {name: i for i, name in enumerate(names)}
     return np.array([number[v] for v in values], np.int64), names

@@ -259,11 +259,23 @@ def test_concepts_never_use_more_than_there_is(described, tags, most):
         ({"prefer": ["sharpnes desc"]}, r"balance\.prefer\.0.*sharpnes"),
         ({"also": [{"by": "langauge", "temper": 0}]}, r"balance\.also\.0\.by.*did you mean 'language'"),
         ({"category": "coalesce(category, clip)"}, r"balance\.category.*clip"),
+        ({"category": "max(category)"}, r"balance\.category.*GROUP BY"),
+        ({"by": "unnest(string_split(caption, ' '))", "temper": 0}, r"balance\.by.*UNNEST"),
+        ({"by": "string_split(caption, ' ')", "temper": 0}, r"(?s)balance\.by is a VARCHAR\[\].*`concepts`"),
+        ({"also": [{"by": "caption::int", "temper": 0}]}, r"(?s)balance\.also\.0\.by: .*Could not convert.*try_cast"),
+        ({"also": [{"by": "language", "target": {"en": 1}}]}, r"balance\.also\.0\.target: 1 kept samples"),
     ],
 )
 def test_what_cannot_be_is_named_by_its_key(described, params, words):
     with pytest.raises(ManifestError, match=words):
-        weights(described([{}]), **params)
+        weights(described([{"caption": "a cat"}]), **params)
+
+
+def test_a_dimension_without_shares_is_refused():
+    with pytest.raises(ValueError, match=r"by: give its shares too"):
+        Params(by="language")
+    with pytest.raises(ValueError, match=r"also\.0: give the shares of language too"):
+        Params(temper=0, also=[{"by": "language"}])
 
 
 def test_shares_and_a_temper_together_are_refused():

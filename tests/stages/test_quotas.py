@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.quotas import Quota, uses
+from stages.quotas import Quota, uses, whole
 
 
 def test_one_dimension_gets_its_shares():
@@ -73,3 +73,15 @@ def test_all_shares_hold_where_every_cell_has_samples(counts, first, second):
     table = uses(cells, np.array(counts), [Quota(one), Quota(two)], 1000).reshape(2, 3)
     assert table.sum(axis=1) == pytest.approx([1000 * s for s in one.values()], abs=1e-3)
     assert table.sum(axis=0) == pytest.approx([1000 * s for s in two.values()], abs=1e-3)
+
+
+def test_many_small_cells_get_what_their_class_should_get_together():
+    found = whole(np.full(1000, 0.4), ["a"] * 500 + ["b"] * 500, np.full(1000, 3))
+    assert set(found.tolist()) == {0, 1}
+    assert found[:500].sum() == found[500:].sum() == 200
+
+
+def test_rounding_never_passes_the_most_that_a_cell_may_have():
+    assert whole(np.array([2.6, 2.6]), ["a", "a"], np.array([2, 9])).tolist() == [2, 3]
+    assert whole(np.array([1.5, 0.4]), ["a", "b"], np.array([9, 9])).tolist() == [2, 0]
+    assert whole(np.array([]), [], np.array([])).tolist() == []
