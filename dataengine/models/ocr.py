@@ -157,14 +157,31 @@ class Model:
         raise StageError(f"{folder} has no weights", remedy)
 
 
+def missing(folders: Sequence[str], device: str = "auto") -> StageError | None:
+    """Why models in these folders could not be used here, told without loading them."""
+    try:
+        for folder in folders:
+            _how(Model.of(folder).engine, device, threads=1)
+    except StageError as fault:
+        return fault
+    return None
+
+
 def _how(engine: str, device: str, threads: int) -> dict[str, Any]:
     """What PaddleOCR is told of engine, device and threads."""
     if engine == "onnxruntime":
-        _runtime()  # paddleocr takes its absence for a fault of the configuration
+        # What paddleocr says of their absence points elsewhere, and its own choice of a device asks torch.
+        able = "CUDAExecutionProvider" in _runtime().get_available_providers()
+        if device.startswith("gpu") and not able:
+            remedy = "pip uninstall onnxruntime, then pip install onnxruntime-gpu; or take `device: cpu`"
+            raise StageError(f"OCR on {device}: the onnxruntime that is installed knows no GPU", remedy)
+        device = ("gpu" if able else "cpu") if device == "auto" else device
         config = {"intra_op_num_threads": threads, "inter_op_num_threads": 1}
-        how: dict[str, Any] = {"engine": engine, "engine_config": config}
-    else:
-        how = {"engine": engine, "cpu_threads": threads}
+        return {"engine": engine, "engine_config": config, "device": device}
+    if find_spec("paddle") is None:
+        remedy = "pip install paddlepaddle, or paddlepaddle-gpu; or `paddlex --paddle2onnx` makes ONNX of the model"
+        raise StageError("the OCR model is in Paddle's format, and paddlepaddle is not installed", remedy)
+    how: dict[str, Any] = {"engine": engine, "cpu_threads": threads, "enable_mkldnn": False}  # 3.3 fails with oneDNN
     return how | ({} if device == "auto" else {"device": device})
 
 

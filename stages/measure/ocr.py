@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 
 from dataengine.config import HOW, Config
 from dataengine.errors import StageError
-from dataengine.models import tesseract
+from dataengine.models import ocr, tesseract
 from dataengine.models.ocr import Line, PaddleLines, PaddleReader, model_folders
 from dataengine.models.tesseract import Tesseract
 from dataengine.schema import QUAD
@@ -221,9 +221,12 @@ class Ocr:
 
     @classmethod
     def missing(cls, params: Params) -> StageError | None:
-        """What would keep the signal from being measured, as far as Tesseract's data go."""
+        """What would keep the signal from being measured, as far as other models and Tesseract's data go."""
         languages = [*params.languages, *(name for other in params.others for name in other.tesseract)]
-        return tesseract.missing(languages, params.tessdata) if languages else None
+        if languages and (fault := tesseract.missing(languages, params.tessdata)):
+            return fault
+        models = (params.detection, params.recognition, *(other.model for other in params.others))
+        return ocr.missing([folder for folder in models if folder], params.device)
 
     def measure(self, images: Sequence[Image]) -> pa.Table:
         pictures = [image.pixels for image in images]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from dataengine.models.ocr import Line, LineReader, PaddleReader, alphabet
+from dataengine.errors import StageError
+from dataengine.models.ocr import Line, LineReader, PaddleLines, PaddleReader, alphabet, model_folders
 from fonts.catalog import families
 
 ENGLISH = "The quick brown fox jumps"
@@ -115,6 +116,25 @@ def test_the_alphabet_is_latin_chinese_and_japanese() -> None:
     known = alphabet()
     assert known.issuperset("Aaz09 ,.!?äßéñçğłŞı中國国あアー。、「」")
     assert not known & set("Иשعกढ한ế")
+
+
+def test_a_gpu_that_torch_sees_and_onnxruntime_does_not_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    recogniser = str(model_folders()["rec"])
+    [(text, _)] = PaddleLines(recogniser).read_lines([page(ENGLISH, "en")[40:110]])
+    assert text == ENGLISH
+    with pytest.raises(StageError, match=r"knows no GPU(?s:.)*onnxruntime-gpu"):
+        PaddleLines(recogniser, device="gpu:0")
+
+
+def test_a_model_for_paddlepaddle_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "inference.yml").write_text("Global: {model_name: korean_PP-OCRv5_mobile_rec}")
+    (tmp_path / "inference.pdiparams").write_bytes(b"")
+    with pytest.raises(StageError, match=r"paddlepaddle is not installed(?s:.)*pip install paddlepaddle"):
+        PaddleLines(str(tmp_path))
 
 
 # Each of these is a process of its own, with a cache of its own.

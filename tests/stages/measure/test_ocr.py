@@ -286,8 +286,10 @@ def test_what_makes_no_sense_is_refused(keys: dict, message: str) -> None:
 def test_what_is_not_there_is_named_with_what_to_do(tmp_path) -> None:
     fault = Ocr.missing(Params(others=[Other(tesseract=["xyz", "chi_old"], scripts=["Cyrl"])]))
     assert fault and "xyz, chi_old" in fault.message and "tesseract-ocr-xyz tesseract-ocr-chi-old" in fault.remedy
+    unknown = Params(recognition=str(tmp_path))
+    assert (fault := Ocr.missing(unknown)) and "is no model of PaddleOCR" in fault.message
     with pytest.raises(StageError, match=r"is no model of PaddleOCR(?s:.)*inference.yml"):
-        Ocr(Params(recognition=str(tmp_path)))
+        Ocr(unknown)
     (tmp_path / "inference.yml").write_text("Global: {model_name: PP-OCRv5_mobile_rec}")
     with pytest.raises(StageError, match="has no weights"):
         Ocr(Params(others=[Other(model=str(tmp_path), scripts=["Hang"])]))
