@@ -12,7 +12,7 @@ The Qwen-Image report trains on three splits: raw captions (the column `caption`
 used goes to `failures`, with nulls here.
 
 Cost: what the model costs; `recaption_cost` has requests, tokens, seconds and price of every picture. Without a model
-0.5 ms.
+5 ms.
 """
 
 import io
