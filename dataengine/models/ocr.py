@@ -5,8 +5,8 @@ network and no paddlepaddle are needed. The orientation classifiers stay off: th
 lines over.
 
 On one core an image of 512 × 512 without text takes 0.2 s, all of it detection. Recognition adds about 4 ms for each
-length of a line's height (0.1 s for a line 25 times as long as high), so a page of small print takes seconds. 86 % of
-the time is spent inside the two networks: only a smaller recogniser, a GPU or fewer lines would make it faster.
+length of a line's height (0.1 s for a line 25 times as long as high), so a page of small print takes seconds. Nine
+tenths of it are spent inside the two networks: only a smaller recogniser, a GPU or fewer lines would make it faster.
 
 Where lines are is known for synthesized pictures. There `LineReader` reads them one by one with the recogniser alone.
 """
