@@ -146,6 +146,7 @@ LATENTS = pa.schema(
         ("bucket", pa.string()),
         ("category", pa.string()),
         ("language", pa.string()),
+        ("text", pa.list_(PARAGRAPH)),  # the sample's own, in the picture's pixels: the reader tells difficulty by it
         ("height", pa.int32()),  # of what was encoded, in pixels
         ("width", pa.int32()),
         ("crop", pa.list_(pa.float32(), 4)),  # left, top, right, bottom of what it shows, in the picture's pixels
