@@ -11,7 +11,9 @@ from pydantic import Field, field_validator
 
 from dataengine.config import Config, parse_size
 from dataengine.trainer.flow import FlowConfig
+from dataengine.trainer.optimizer import OptimizerConfig
 from dataengine.trainer.patchify import parse_aspect
+from dataengine.trainer.schedule import ScheduleConfig
 from dataengine.trainer.text_to_image import ModelConfig
 
 ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "1:3", "3:1")
@@ -60,24 +62,6 @@ class DataConfig(Config):
         if bad or not aspects:
             raise ValueError(f"each must be width:height such as 3:2, which {', '.join(bad) or 'an empty list'} is not")
         return aspects
-
-
-class OptimizerConfig(Config):
-    """AdamW. Decay is applied to matrices only, not to biases and norms."""
-
-    lr: float = Field(1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = Field(0.01, ge=0)
-    clip: float = Field(1.0, gt=0)  # of the gradient's norm
-    ema: float = Field(0.999, ge=0, lt=1)  # decay of the averaged weights, which are those that draw
-
-
-class ScheduleConfig(Config):
-    """The learning rate over steps, as a share of `optimizer.lr`."""
-
-    kind: Literal["cosine", "constant"] = "cosine"
-    warmup: int = Field(20, ge=0)  # steps of linear rise
-    floor: float = Field(0.05, ge=0, le=1)  # where cosine ends
 
 
 class CheckpointConfig(Config):
