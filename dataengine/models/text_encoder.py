@@ -145,12 +145,12 @@ class QwenEncoder:
         from dataengine.device import choose_dtype
 
         self.config, self._device = config, device
-        part = hub.part_of(config.model, "text_encoder")
+        model, part = _located(config)
+        words, words_part = hub.located(config.model, "tokenizer", "tokenizer_config.json")
+        dtype = choose_dtype("auto", device)
         with hub.loading(config.model, _REMEDY):
-            self._tokenizer = AutoTokenizer.from_pretrained(config.model, subfolder="tokenizer" if part else "")
-            self._model = Qwen2_5_VLModel.from_pretrained(
-                config.model, subfolder=part, dtype=choose_dtype("auto", device)
-            )
+            self._tokenizer = AutoTokenizer.from_pretrained(words, subfolder=words_part)
+            self._model = Qwen2_5_VLModel.from_pretrained(model, subfolder=part, dtype=dtype)
         self._tokenizer.padding_side = "right"
         self._model.to(device).eval().requires_grad_(False)
         _check_channels(config, self._model.config.text_config.hidden_size)
