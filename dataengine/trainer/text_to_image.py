@@ -22,6 +22,7 @@ from dataengine.models.vae import AutoencoderConfig, PixelsConfig
 from dataengine.trainer.mmdit import MMDiT, MMDiTConfig
 from dataengine.trainer.patchify import Size, patchify, to_pixels, to_signal, unpatchify
 from dataengine.trainer.rope import Grid, joint_positions
+from dataengine.trainer.sizes import Transformer
 from dataengine.trainer.text import ByteEncoder, TextConfig
 
 Condition = tuple[Tensor, Tensor | None]
@@ -34,7 +35,7 @@ class ModelConfig(Config):
 
     image: Annotated[PixelsConfig | AutoencoderConfig, Field(discriminator="kind")] = PixelsConfig()
     text: Annotated[TextConfig | QwenConfig | SentenceConfig, Field(discriminator="kind")] = TextConfig()
-    transformer: MMDiTConfig = MMDiTConfig()
+    transformer: Transformer = MMDiTConfig()
 
     @model_validator(mode="before")
     @classmethod
