@@ -54,6 +54,15 @@ class ByteEncoder(nn.Module):
         self.embedding = nn.Embedding(VOCABULARY, config.width)
         self.layers = nn.ModuleList(EncoderLayer(config.width, config.heads) for _ in range(config.layers))
         self.norm = RMSNorm(config.width)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Every weight anew."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                module.reset_parameters()
+            elif isinstance(module, RMSNorm):
+                nn.init.ones_(module.weight)
         nn.init.normal_(self.embedding.weight)  # as large as what the layers add, so that bytes stay recognisable
 
     def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:

@@ -72,6 +72,12 @@ class TextToImage(nn.Module):
         self.text = ByteEncoder(config.text) if isinstance(config.text, TextConfig) else None
         self.transformer = MMDiT(config.transformer, config.token_channels, config.text.channels)
 
+    def initialise(self) -> None:
+        """Every weight anew, from torch's generator: of a model whose weights have no memory yet, the first ones."""
+        if self.text is not None:
+            self.text.initialise()
+        self.transformer.initialise()
+
     def encode(self, captions: Sequence[str]) -> Condition:
         """The condition of each caption. Drawing needs it once, not once a step."""
         if self.text is not None:
