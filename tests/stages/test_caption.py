@@ -19,7 +19,7 @@ from dataengine.decode import decode
 from dataengine.errors import ManifestError, StageError
 from dataengine.run import Run
 from dataengine.stage import Image, Measured
-from dataengine.trainer.config import DataConfig
+from dataengine.trainer.datasets import DataConfig
 from dataengine.trainer.data import Reader, ReaderState
 from fonts.catalog import families
 from stages.caption import Caption, Params, sendable
