@@ -80,7 +80,7 @@ def contrast(a: Colour, b: Colour) -> float:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a palette is chosen from: names of grounds and inks, all where there are none; one colour each if `plain`."""
+    """What a palette is chosen from: names of grounds and inks, all where none are named; `plain`: one colour each."""
 
     grounds: tuple[str, ...] = ()
     inks: tuple[str, ...] = ()
