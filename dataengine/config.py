@@ -225,8 +225,9 @@ def _fields_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
 
 def _alternatives(annotation: Any) -> list[type[BaseModel]]:
     """The models of a union that are told apart by their field `kind`."""
-    arguments = get_args(annotation)
-    return [a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel) and "kind" in a.model_fields]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation] if "kind" in annotation.model_fields else []
+    return [model for argument in get_args(annotation) for model in _alternatives(argument)]
 
 
 def _inner_model(annotation: Any) -> Any:

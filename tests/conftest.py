@@ -90,6 +90,14 @@ def small_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def random_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a Qwen2.5-VL of 64 dimensions and random weights."""
+    folder = tmp_path_factory.mktemp("random_qwen")
+    small_qwen_model.make(folder, taught=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def small_vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an autoencoder of Qwen-Image's kind, narrow and with random weights; 16 channels, factor 8."""
     import torch

@@ -1,4 +1,4 @@
-"""A small Qwen2.5-VL beside diffusers' own pipelines, the released vocabulary, and the sentence encoder of a package."""
+"""A small Qwen2.5-VL beside diffusers' own pipelines, the released vocabulary, a sentence encoder of a package."""
 
 import shutil
 from pathlib import Path
@@ -20,8 +20,8 @@ CAPTIONS = ["a red square", "", 'A blue square, and the word "Kältetechnik" {ab
 
 
 @pytest.fixture(scope="module")
-def config(small_qwen: Path) -> QwenConfig:
-    return QwenConfig(model=str(small_qwen), channels=64, max_tokens=24)
+def config(random_qwen: Path) -> QwenConfig:
+    return QwenConfig(model=str(random_qwen), channels=64, max_tokens=24)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def unpadded(states, mask):
 
 
 @torch.no_grad()
-def test_the_states_are_those_of_the_released_pipeline(small_qwen, encoder):
-    made = reference(QwenImagePipeline, small_qwen, encoder.dropped)
+def test_the_states_are_those_of_the_released_pipeline(random_qwen, encoder):
+    made = reference(QwenImagePipeline, random_qwen, encoder.dropped)
     wanted = unpadded(*made._get_qwen_prompt_embeds([*CAPTIONS, "long " * 40], device=CPU))
     found = encoder([*CAPTIONS, "long " * 40])
     assert [len(states) for states in found] == [len(states) for states in wanted]
@@ -58,10 +58,10 @@ def test_the_states_are_those_of_the_released_pipeline(small_qwen, encoder):
 
 
 @torch.no_grad()
-def test_an_instruction_with_a_picture_has_the_states_of_the_released_editing_pipeline(small_qwen, encoder):
-    process = AutoProcessor.from_pretrained(small_qwen)
+def test_an_instruction_with_a_picture_has_the_states_of_the_released_editing_pipeline(random_qwen, encoder):
+    process = AutoProcessor.from_pretrained(random_qwen)
     dropped = prefix_tokens(lambda text: process.tokenizer(text)["input_ids"], EDIT)
-    made = reference(QwenImageEditPipeline, small_qwen, dropped, processor=process)
+    made = reference(QwenImageEditPipeline, random_qwen, dropped, processor=process)
     forward, mark = made.text_encoder.forward, made.text_encoder.config.image_token_id
 
     def told_which_tokens_are_pictures(**inputs):  # as transformers 5 wants, and the pipeline does not say
@@ -89,10 +89,10 @@ def test_the_released_vocabulary_makes_of_the_opening_turns_as_many_tokens_as_ar
     assert prefix_tokens(released.encode, opening) == tokens
 
 
-def test_the_opening_turns_are_those_of_the_released_pipelines(small_qwen):
-    made = reference(QwenImagePipeline, small_qwen, 0)
+def test_the_opening_turns_are_those_of_the_released_pipelines(random_qwen):
+    made = reference(QwenImagePipeline, random_qwen, 0)
     assert made.prompt_template_encode == f"{DESCRIBE}{{}}{text_encoder.CLOSING}"
-    edit = reference(QwenImageEditPipeline, small_qwen, 0, processor=None)
+    edit = reference(QwenImageEditPipeline, random_qwen, 0, processor=None)
     assert edit.prompt_template_encode == f"{EDIT}{edit_prompt('{}')}{text_encoder.CLOSING}"
 
 
@@ -109,10 +109,10 @@ def test_a_caption_has_the_same_states_whatever_stands_beside_it(encoder):
         torch.testing.assert_close(encoder([caption])[0], states, rtol=1e-5, atol=1e-5)
 
 
-def test_a_released_pipelines_folder_serves_as_the_models_own(small_qwen, config, encoder, tmp_path):
+def test_a_released_pipelines_folder_serves_as_the_models_own(random_qwen, config, encoder, tmp_path):
     (tmp_path / "text_encoder").mkdir()
     (tmp_path / "tokenizer").mkdir()
-    for file in small_qwen.iterdir():
+    for file in random_qwen.iterdir():
         part = "tokenizer" if "token" in file.name else "text_encoder"
         (tmp_path / part / file.name).symlink_to(file)
     pipeline = config.model_copy(update={"model": str(tmp_path)})
