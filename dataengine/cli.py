@@ -34,6 +34,7 @@ class Until(StrEnum):
     select = "select"
     balance = "balance"
     pack = "pack"
+    encode = "encode"
     train = "train"
 
 
@@ -62,7 +63,7 @@ def run(
         bool, typer.Option("--dry-run", help="Print what would be computed, and why; do nothing.")
     ] = False,
 ) -> None:
-    """Do what a manifest asks: collect, measure, select, synthesize, balance, pack, train. Resumes by itself."""
+    """Do what a manifest asks, from collecting to training. Resumes by itself."""
     from dataengine import running
 
     running.run(manifest, out, overrides or [], until, address, workers, dry_run, _console())
@@ -153,6 +154,22 @@ def report(run: RunFolder) -> None:
     from dataengine.run import Run
 
     _console().print(html.write(Run(run).require()))
+
+
+@app.command()
+def encode(
+    run: RunFolder,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file with the keys of `encode`. [default: the run's manifest]")
+    ] = None,
+    overrides: Overrides = None,
+    address: Address = None,
+    workers: Workers = None,
+) -> None:
+    """Encode a run's shards into latents and text states, which training then reads. Resumes by itself."""
+    from dataengine import running
+
+    running.encode(run, config, overrides or [], address, workers, _console())
 
 
 @app.command()

@@ -141,6 +141,7 @@ LATENT = pa.struct([("shape", pa.list_(pa.int32(), 3)), ("values", pa.large_bina
 LATENTS = pa.schema(
     [
         ("sample_id", pa.string()),
+        ("digest", pa.string()),  # BLAKE2b-128 of the encoded image
         ("copy", pa.int32()),
         ("phase", pa.int32()),
         ("bucket", pa.string()),

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ def missing(named: str, repository: str | None, remedy: str, part: str = "") -> 
         fetch = f"`hf download {repository}` where there is a network"
         return StageError(f"the weights of {named} are not here ({reason})", f"{fetch}, or {remedy}")
     return None
+
+
+def not_installed(named: str, *packages: str) -> StageError | None:
+    """The error for the first package that is not there; None where all are. None is imported: that takes seconds."""
+    absent = next((package for package in packages if find_spec(package) is None), None)
+    return StageError(f"{named}: no package {absent} here", "pip install 'dataengine[models]'") if absent else None
 
 
 def located(model: str, name: str, marker: str = "config.json") -> tuple[str, str]:

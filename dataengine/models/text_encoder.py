@@ -95,11 +95,8 @@ def load(config: FrozenConfig, device: "torch.device") -> TextEncoder:
 def missing(config: FrozenConfig) -> StageError | None:
     """Why the encoder could not be loaded, as far as that can be told at once."""
     named = config.model or _SENTENCE_PACKAGE
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        return StageError(f"{named}: {error}", "pip install 'dataengine[models]'")
+    if not_installed := hub.not_installed(named, "torch", "transformers"):
+        return not_installed
     try:
         model, part = _located(config)
     except StageError as error:

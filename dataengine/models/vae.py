@@ -63,10 +63,8 @@ def missing(config: ImageConfig) -> StageError | None:
     """Why the autoencoder could not be loaded, as far as that can be told at once."""
     if isinstance(config, PixelsConfig):
         return None
-    try:
-        import diffusers  # noqa: F401
-    except ImportError as error:
-        return StageError(f"{config.model}: {error}", "pip install 'dataengine[models]'")
+    if not_installed := hub.not_installed(config.model, "torch", "diffusers"):
+        return not_installed
     model, part = hub.located(config.model, _PART)
     return hub.missing(config.model, None if Path(model).is_dir() else model, _REMEDY, part)
 
