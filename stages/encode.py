@@ -34,9 +34,6 @@ from dataengine.stage import GIB, Encoded, Resources
 if TYPE_CHECKING:
     import numpy as np
 
-CAPTIONS_ONLY = "captions"
-"""Stands for the text encoder where there is none."""
-
 Values = dict[str, Any]
 """What stands in a row of a latent or of states: its shape and its bytes."""
 NONE: Values = {"shape": None, "states": None}
@@ -214,8 +211,8 @@ class Picture:
 
 def _fingerprints(params: Params) -> tuple[str, str]:
     """Of the image side and of the text side, as rows carry them."""
-    drawn = "-sample" if params.posterior == "sample" else ""
-    text = text_encoder.fingerprint(params.text) if params.text else CAPTIONS_ONLY
+    drawn = vae.DRAWN if params.posterior == "sample" else ""
+    text = text_encoder.fingerprint(params.text) if params.text else text_encoder.CAPTIONS_ONLY
     return f"{vae.fingerprint(params.image)}{drawn}", text
 
 

@@ -49,6 +49,9 @@ PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
 
 RELEASED = {DESCRIBE: 34, EDIT: 64}
 """How many tokens the released model's tokenizer makes of each opening turn."""
+CAPTIONS_ONLY = "captions"
+"""Stands for the fingerprint where captions are kept without states."""
+
 _RELEASED_START = 151_644  # the id of <|im_start|> in the released vocabulary
 
 _REMEDY = "give a path: `model: <folder saved by save_pretrained>`"

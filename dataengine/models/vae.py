@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+DRAWN = "-drawn"
+"""Ends the fingerprint of latents that are draws from what the autoencoder gives."""
+
 _REMEDY = "give a path: `model: <folder saved by save_pretrained>`"
 _PART = "vae"
 

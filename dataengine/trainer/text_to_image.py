@@ -6,7 +6,8 @@ stay as they are: they are loaded when first asked for, so that training on late
 neither among the parameters nor in a checkpoint.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from dataengine.config import Config
+from dataengine.errors import ManifestError, StageError
 from dataengine.models import text_encoder, vae
 from dataengine.models.text_encoder import QwenConfig, SentenceConfig
 from dataengine.models.vae import AutoencoderConfig, PixelsConfig
@@ -24,6 +26,8 @@ from dataengine.trainer.patchify import Size, patchify, to_pixels, to_signal, un
 from dataengine.trainer.rope import Grid, joint_positions
 from dataengine.trainer.sizes import Transformer
 from dataengine.trainer.text import ByteEncoder, TextConfig
+
+log = logging.getLogger(__name__)
 
 Condition = tuple[Tensor, Tensor | None]
 """States (B, T, channels), and the mask (B, T) of real ones; None when all are."""
@@ -70,6 +74,7 @@ class TextToImage(nn.Module):
         self.config = config
         self.patch = config.patch
         self.text = ByteEncoder(config.text) if isinstance(config.text, TextConfig) else None
+        self.empty: Tensor | None = None  # states of the empty caption, where latents at rest have brought them along
         self.transformer = MMDiT(config.transformer, config.token_channels, config.text.channels)
 
     def initialise(self) -> None:
@@ -83,6 +88,17 @@ class TextToImage(nn.Module):
         if self.text is not None:
             return self.text(captions)
         return padded(self._text_encoder(captions))
+
+    def condition(self, captions: Sequence[str], states: Sequence[Tensor | None]) -> Condition:
+        """`encode`, but of states at rest where a caption has them: bfloat16 (T, channels), else None.
+
+        The empty caption takes `empty` where that is set, so that guidance needs no encoder at hand either."""
+        known = [self.empty if own is None and not said else own for said, own in zip(captions, states, strict=True)]
+        left = [said for said, own in zip(captions, known, strict=True) if own is None]
+        if self.text is not None or len(left) == len(captions):
+            return self.encode(captions)
+        made = iter(self._text_encoder(left) if left else ())
+        return padded([next(made) if own is None else own.to(self.device, torch.float32) for own in known])
 
     def forward(
         self, tokens: Tensor | Sequence[Tensor], sigma: Tensor, condition: Condition, sizes: Size | Sequence[Size]
@@ -101,13 +117,17 @@ class TextToImage(nn.Module):
         velocity = self.transformer(image, states, sigma, positions, text_mask=mask, image_mask=image_mask)
         return [row[: len(own)] for row, own in zip(velocity, tokens, strict=True)]
 
-    def tokens(self, pixels: Tensor) -> Tensor:
-        """uint8 (B, 3, H, W) → (B, N, C)."""
+    def tokens(self, pixels: Tensor | Sequence[Tensor]) -> Tensor | list[Tensor]:
+        """uint8 (B, 3, H, W) → (B, N, C); of pictures of several sizes (3, H, W) each → (N, C) each."""
+        if not isinstance(pixels, Tensor):
+            return [self.tokens(one[None])[0] for one in pixels]
         return self.packed(self._image_encoder.encode(to_signal(pixels.to(self.device))))
 
-    def packed(self, latents: Tensor) -> Tensor:
-        """Latents as they stand at rest, (B, channels, h, w) → (B, N, C)."""
-        return patchify(latents, self.config.image.patch)
+    def packed(self, latents: Tensor | Sequence[Tensor]) -> Tensor | list[Tensor]:
+        """Latents as they stand at rest, (B, channels, h, w) → (B, N, C), in fp32; of several sizes likewise."""
+        if not isinstance(latents, Tensor):
+            return [self.packed(one[None])[0] for one in latents]
+        return patchify(latents.to(self.device, torch.float32), self.config.image.patch)
 
     def pixels(self, tokens: Tensor, size: Size) -> Tensor:
         """Clean tokens of pictures of `size` → uint8 (B, 3, H, W)."""
@@ -129,6 +149,28 @@ class TextToImage(nn.Module):
 
     def _grid(self, size: Size) -> Grid:
         return 1, size[0] // self.patch, size[1] // self.patch
+
+
+def check_encoders(config: ModelConfig, encoders: Mapping[str, str]) -> None:
+    """Raise ManifestError when latents at rest were made by other encoders than the model's.
+
+    `encoders` has their fingerprints, `image_encoder` and `text_encoder`. A model whose encoders are not at hand trains
+    all the same, with a warning that this could not be checked."""
+    sides: dict[str, Callable[[], str]] = {"image_encoder": lambda: vae.fingerprint(config.image)}
+    if not isinstance(config.text, TextConfig) and encoders.get("text_encoder") != text_encoder.CAPTIONS_ONLY:
+        sides["text_encoder"] = lambda: text_encoder.fingerprint(config.text)
+    for side, fingerprint in sides.items():
+        try:
+            own = fingerprint()
+        except StageError as error:
+            log.warning("whether the latents' %s is the model's cannot be told: %s", side, error.message)
+            continue
+        if (found := encoders.get(side, own).removesuffix(vae.DRAWN)) != own:
+            key = side.removesuffix("_encoder")
+            raise ManifestError(
+                f"the latents were made by the {side} {found}, and model.{key} is {own}",
+                f"set model.{key} to what encoded them, or encode the shards with it",
+            )
 
 
 def padded(rows: Sequence[Tensor]) -> Condition:

@@ -8,8 +8,9 @@ from torch import nn
 
 from dataengine.config import build
 from dataengine.errors import ManifestError
+from dataengine.models import text_encoder, vae
 from dataengine.models.vae import PixelsConfig
-from dataengine.trainer.text_to_image import ModelConfig, TextToImage, padded
+from dataengine.trainer.text_to_image import ModelConfig, TextToImage, check_encoders, padded
 
 TRANSFORMER = {"layers": 2, "heads": 2, "axes": [4, 6, 6]}
 TEXT = {"width": 16, "layers": 1, "heads": 2, "max_bytes": 16}
@@ -109,6 +110,45 @@ def test_a_batch_passes_pretrained_encoders_and_the_transformer(pretrained):
     alone = pretrained(tokens[1:], torch.tensor([0.7]), pretrained.encode([""]), (32, 48))
     torch.testing.assert_close(velocity[1:], alone, rtol=1e-4, atol=1e-5)
     assert pretrained.pixels(tokens, (32, 48)).shape == pixels.shape
+
+
+@torch.no_grad()
+def test_states_at_rest_serve_as_those_encoded_now(pretrained):
+    captions = ["a red square", "", "blue"]
+    wanted, wanted_mask = pretrained.encode(captions)
+    at_rest = [states[real].bfloat16() for states, real in zip(wanted, wanted_mask, strict=True)]
+    for known in ([at_rest[0], None, at_rest[2]], [None, None, at_rest[2]], [None] * 3):
+        states, mask = pretrained.condition(captions, known)
+        assert states.dtype == torch.float32 and torch.equal(mask, wanted_mask)
+        torch.testing.assert_close(states, wanted, rtol=1e-2, atol=1e-2)
+
+
+def test_latents_at_rest_need_no_encoder_at_hand():
+    model = made(
+        text={"kind": "qwen", "model": "/no/such/folder", "channels": 64},
+        image={"kind": "autoencoder", "model": "/no/such/folder"},
+    )
+    model.empty = torch.zeros(5, 64, dtype=torch.bfloat16)
+    states, mask = model.condition(["a", ""], [torch.ones(7, 64, dtype=torch.bfloat16), None])
+    assert mask.sum(1).tolist() == [7, 5]
+    tokens = model.packed([torch.ones(16, 4, 6, dtype=torch.bfloat16), torch.ones(16, 2, 2, dtype=torch.bfloat16)])
+    velocity = model(tokens, torch.tensor([0.1, 0.5]), (states, mask), [(32, 48), (16, 16)])
+    assert [tuple(row.shape) for row in velocity] == [(6, 64), (1, 64)]
+
+
+def test_latents_of_other_encoders_than_the_models_are_refused(pretrained, caplog):
+    config = pretrained.config
+    made_by = {"image_encoder": vae.fingerprint(config.image), "text_encoder": text_encoder.fingerprint(config.text)}
+    check_encoders(config, made_by)
+    check_encoders(config, made_by | {"image_encoder": f"{made_by['image_encoder']}-drawn"})
+    check_encoders(config, made_by | {"text_encoder": "captions"})
+    for side in made_by:
+        with pytest.raises(ManifestError, match=f"made by the {side} other, and model"):
+            check_encoders(config, made_by | {side: "other"})
+    check_encoders(ModelConfig(), {"image_encoder": "pixels", "text_encoder": "whichever"})
+    assert not caplog.records
+    check_encoders(build(ModelConfig, {"image": {"kind": "autoencoder", "model": "/no/such"}}, "model"), made_by)
+    assert "cannot be told: /no/such: not here" in caplog.text
 
 
 def test_rows_are_padded_at_their_end_and_masked():
