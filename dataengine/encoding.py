@@ -85,7 +85,7 @@ def encode(run: Run, stage: Stage, ledger: Ledger, address: str | None = None, w
         raise RunError(f"{run.url}: no shards there to encode", "add a `pack` section to its manifest and run it")
     standing = {s for s, output in wanted.items() if run.stands(output.path, output.mark.fingerprint)}
     _set_aside(run, [wanted[shard].path for shard in standing])
-    left = _tasks(run, {shard: output for shard, output in wanted.items() if shard not in standing})
+    left = tasks(run, {shard: output for shard, output in wanted.items() if shard not in standing})
     ledger.begin(_KEY, fingerprint([o.mark.fingerprint for o in wanted.values()]), len(wanted))
     if left:
         start_ray(address)
@@ -126,7 +126,7 @@ def _set_aside(run: Run, standing: Sequence[str]) -> None:
         run.fs.rm_file(path)
 
 
-def _tasks(run: Run, left: Mapping[Shard, Output]) -> list[Task]:
+def tasks(run: Run, left: Mapping[Shard, Output]) -> list[Task]:
     """A task a shard, with the files that were set aside and have samples of it."""
     known = catalog.shared_samples(run, "shards", STALE) if left and run.files(STALE) else {}
     return [

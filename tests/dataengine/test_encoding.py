@@ -1,7 +1,10 @@
 """Encoding on Ray: the same bytes with any number of workers, only what is missing, only what is new, nothing lost."""
 
 import io
+import itertools
 import shutil
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,8 @@ from dataengine.manifest import Entry, load
 from dataengine.plan import resolve
 from dataengine.run import Mark, Run
 from dataengine.stage import Encoder
+from dataengine.trainer.data import Reader, ReaderState
+from dataengine.trainer.datasets import DataConfig
 from stages.encode import Encode
 
 ENCODE = {"image": {"kind": "pixels", "patch": 4}, "text": None, "resources": {"memory": "256MiB"}}
@@ -162,6 +167,43 @@ def test_of_other_shards_only_what_is_new_is_computed(run):
     }
     assert not run.files("latents.stale") and not run.files("failures")
     assert [f for f in books.check(run) if f.broken and "encoded" in f.law] == []
+
+
+def test_a_training_reads_what_is_committed_while_the_rest_is_being_made(tmp_path):
+    """The producer is a worker in a thread. It goes on after its first shard when the reader has seen that."""
+    run = Run(str(tmp_path / "run"))
+    pack(run, SHARDS)
+    stage = resolve("encode", build(Entry, {"stage": "encode", **ENCODE}, "encode"))
+    first, *others = encoding.tasks(run, encoding.outputs(run, stage))
+    begun, seen = threading.Event(), threading.Event()
+
+    def produce() -> None:
+        work = encoding.ShardEncoder(run, stage.spec)
+        work(first)
+        begun.set()
+        assert seen.wait(60)
+        for task in others:
+            work(task)
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    assert begun.wait(60)
+    config = DataConfig(path=run.path("latents"), caption={"caption": 1.0, "raw": 1.0}, grows=True, shuffle=4)
+    reader = Reader(config, batch=1, patch=4, seed=0, channels=3, diary=tmp_path / "diary")
+    assert reader.encoders == {"image_encoder": "pixels", "text_encoder": "captions"}
+    with closing(reader.batches(ReaderState())) as batches:
+        batch = next(batches)
+        assert batch.latents.shape == (1, 3, 16, 16) and run.files("latents") == [
+            run.path("latents", next(iter(SHARDS)))
+        ]
+        seen.set()
+        producer.join(60)
+        found = {batch.captions[0].split()[1]}
+        for batch in itertools.islice(batches, 100):
+            found.add(batch.captions[0].split()[1])
+            if len(found) == 14:
+                break
+    assert found == {str(seed) for seed in range(15) if seed != 13}
 
 
 @pytest.mark.parametrize(
