@@ -11,6 +11,7 @@ from dataengine.trainer.flow import (
     euler,
     flow_loss,
     guide,
+    heun,
     loss_weight,
     noised,
     shift,
@@ -188,3 +189,21 @@ def test_guidance_turns_the_velocity_but_keeps_each_tokens_length(pair):
     straight = negative + 4.0 * (positive - negative)
     torch.testing.assert_close(torch.cosine_similarity(guided, straight, dim=-1), torch.ones(3, 5))
     torch.testing.assert_close(guide(positive, negative, 1.0), positive)
+
+
+def test_heun_is_of_second_order_and_euler_of_first():
+    """On dx/dσ = x, whose end is known: half the step makes a half, and a quarter, of the error."""
+
+    def error(solve, steps):
+        sigmas = torch.linspace(1, 0.2, steps + 1)
+        end = solve(lambda x, sigma: x, torch.ones(1, 1, 1), sigmas)
+        return abs(float(end) - math.exp(-0.8))
+
+    assert error(euler, 20) / error(euler, 40) == pytest.approx(2, rel=0.1)
+    assert error(heun, 20) / error(heun, 40) == pytest.approx(4, rel=0.15)
+
+
+def test_heun_asks_nothing_of_a_picture_without_noise():
+    asked = []
+    heun(lambda x, sigma: asked.append(float(sigma[0])) or x, torch.ones(1, 1, 1), torch.tensor([1.0, 0.5, 0.0]))
+    assert asked == [1.0, 0.5, 0.5]
