@@ -51,13 +51,19 @@ class Shard:
 
 
 def shards(run: Run) -> list[Shard]:
-    """The run's shards in order of their names; none where nothing was packed."""
+    """The run's shards, none where nothing was packed: phase by phase and the buckets in turns, so that a training that
+    reads along soon has some of each."""
     index = run.path("shards", "index.parquet")
     if not run.fs.exists(index):
         return []
     with run.fs.open(index, "rb") as file:
         rows = pq.read_table(file, columns=["path", "rows", "fingerprint"]).to_pylist()
-    return sorted((Shard(r["path"], r["rows"], r["fingerprint"]) for r in rows), key=lambda shard: shard.name)
+
+    def turn(shard: Shard) -> tuple[int, str, str]:
+        phase, bucket, name = shard.name.split("/")
+        return int(phase), name, bucket
+
+    return sorted((Shard(r["path"], r["rows"], r["fingerprint"]) for r in rows), key=turn)
 
 
 def failures(run: Run) -> list[str]:

@@ -248,5 +248,20 @@ def test_a_manifest_that_encodes_must_pack(tmp_path):
         load(path)
 
 
+def test_shards_are_encoded_phase_by_phase_and_the_buckets_in_turns(tmp_path):
+    run = Run(str(tmp_path))
+    names = ["1328/1x1/shard-00000", "256/1x1/shard-00000", "256/1x1/shard-00001", "256/3x2/shard-00000"]
+    table = pa.Table.from_pylist([{"path": f"{name}.parquet"} for name in names], schema=schema.INDEX)
+    with run.writer(run.path("shards", "index.parquet"), schema.INDEX) as writer:
+        writer.write(table)
+        writer.commit(Mark("index", "", ""))
+    assert [shard.name.removesuffix(".parquet") for shard in encoding.shards(run)] == [
+        "256/1x1/shard-00000",
+        "256/3x2/shard-00000",
+        "256/1x1/shard-00001",
+        "1328/1x1/shard-00000",
+    ]
+
+
 def test_the_standard_encoder_is_one():
     assert isinstance(Encode(Encode.Params(image={"kind": "pixels"}, text=None), batch=8), Encoder)
