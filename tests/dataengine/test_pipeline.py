@@ -13,7 +13,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from dataengine import books, catalog
+from dataengine import books, catalog, encoding
+from dataengine.manifest import load
+from dataengine.plan import Plan
 from dataengine.run import Run
 from demo.photographs import gather
 
@@ -32,6 +34,7 @@ def done(tmp_path_factory) -> Run:
     manifest["measure"].remove("ocr")
     text = ("intensive_text", "small_character")
     manifest["select"]["filters"] = [f for f in manifest["select"]["filters"] if f["name"] not in text]
+    manifest["encode"] = {"image": {"kind": "pixels", "patch": 4}, "text": None, "resolution": 48}
     training = yaml.safe_load(Path("manifests/train/quickstart.yaml").read_text())
     training["steps"] = 12
     (folder / "train.yaml").write_text(yaml.safe_dump(training))
@@ -52,6 +55,22 @@ def test_the_books_balance(done):
     findings = list(books.check(done))
     assert len(findings) >= 8
     assert [f for f in findings if f.broken] == []
+
+
+def test_every_row_of_the_shards_is_encoded_at_its_buckets_size(done):
+    query = (
+        "select (select count(*) from shards) as rows, count(*) as latents, max(height * width) as most from latents"
+    )
+    [(rows, encoded, most)] = catalog.connect(done).execute(query).fetchall()
+    assert rows == encoded > 0
+    assert most < 1.2 * 48**2
+
+
+def test_the_run_as_resolved_says_that_nothing_is_left_to_do(done):
+    plan = Plan(load(done.path("manifest.yaml"), run=done.location), done)
+    stages = [*plan.standing(), encoding.standing(done, plan.encoder, changed=False)]
+    assert [(stage.label, stage.why) for stage in stages if stage.standing < stage.units] == []
+    assert stages[-1].label == "encode"
 
 
 @pytest.mark.parametrize(
