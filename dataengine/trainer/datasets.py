@@ -157,8 +157,8 @@ def weights_at(datasets: Sequence[DatasetConfig], step: int) -> np.ndarray:
 class Mixture:
     """Which dataset each row of a lane is from: by lot and weight, as a function of the row's number alone.
 
-    `rows` are those of the lane in a step. Row n is counted to step n // rows: what is still in the queues then, and what
-    is passed over, must not move the mixture.
+    `rows` are those of the lane in a step. Row n is counted to step n // rows: what is still in the queues then, and
+    what is passed over, must not move the mixture.
     """
 
     def __init__(self, datasets: Sequence[DatasetConfig], rows: int, seed: int, lane: int) -> None:

@@ -143,8 +143,9 @@ class Lane:
         while True:
             name = names[self._mixture[number]]
             for taken in streams[name]:
-                self._passed[name] += taken.passed
-                self._give_up_on(name)
+                if taken.passed:
+                    self._passed[name] += taken.passed
+                    self._give_up_on(name)
                 if taken.row is not None:
                     drawn = self._begin(Use(name, taken.row.place, number), taken.row, taken.position, decoders)
                     yield drawn

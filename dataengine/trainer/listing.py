@@ -1,7 +1,7 @@
 """Which files a dataset has, also while files are still being added to it.
 
-Reading goes in *turns*. A dataset that stands has one listing, and each of its turns is an epoch over all of it. One that
-grows is listed again at the end of each turn: when there are new files, the next turn reads those alone, so that a
+Reading goes in *turns*. A dataset that stands has one listing, and each of its turns is an epoch over all of it. One
+that grows is listed again at the end of each turn: when there are new files, the next turn reads those alone, so that a
 consumer follows its producer; when there are none, the next turn is a new epoch over all that is known. Files are
 numbered in the order in which they came to be known, so that a row keeps its place.
 

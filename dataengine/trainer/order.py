@@ -1,4 +1,4 @@
-"""The order in which a lane reads a dataset: a function of the seed, the files and the lane, resumable by three numbers.
+"""The order in which a lane reads a dataset: a function of the seed, the files and the lane, resumed by three numbers.
 
 A dataset's row groups are dealt out to the lanes anew each turn, in a seeded order and so that all get about the same
 number of rows; where they are few, each is cut into several pieces. So lanes are disjoint, and each row is used once a

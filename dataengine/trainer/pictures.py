@@ -27,8 +27,8 @@ class Pictures:
 
     def __init__(self, dataset: DatasetConfig, aspects: Sequence[str], patch: int, cache: "Cache") -> None:
         self.dataset, self.cache = dataset, cache
-        self.ratios = {aspect: parse_aspect(aspect) for aspect in aspects}
         self.sizes = {aspect: bucket_size(dataset.resolution, aspect, patch) for aspect in aspects}
+        self._known: dict[str, Size] = {}  # by what stands in the column, which holds few different values
 
     def size(self, row: Row) -> Size:
         """The bucket of a row, by its `bucket` column or its own proportions. Raises SampleError without an image."""
@@ -36,11 +36,12 @@ class Pictures:
         if not encoded.is_valid or not encoded.as_buffer().size:
             raise SampleError("no image")
         bucket = row["bucket"]
-        ratio = parse_aspect(bucket) if bucket else None
-        if ratio is None:
-            header = read_header(encoded.as_py())
-            ratio = header.width / header.height
-        return self.sizes[nearest_aspect(ratio, self.ratios)]
+        if bucket in self._known:
+            return self._known[bucket]
+        if bucket and (ratio := parse_aspect(bucket)) is not None:
+            return self._known.setdefault(bucket, self.sizes[nearest_aspect(ratio, tuple(self.sizes))])
+        header = read_header(encoded.as_py())
+        return self.sizes[nearest_aspect(header.width / header.height, tuple(self.sizes))]
 
     def captions(self, row: Row) -> list[tuple[Caption, float]]:
         """The captions that a row has, each with its weight."""

@@ -183,23 +183,21 @@ class Shards:
     def _new(self) -> list[str]:
         """The files that are there and not known. Of those that grow, one that cannot be read yet is left for later."""
         files = sorted(set(self._folder.files()) - set(self.files))
+        if self.dataset.grows:
+            files = [file for file in files if self._is_whole(file)]
         if not files and not self.files:
-            remedy = (
-                "wait for the first file"
-                if self.dataset.grows
-                else "data.path is a file, a folder, a glob, or a URL of these"
-            )
+            whole = "a file, a folder, a glob, or a URL of these"
+            remedy = "wait until the first is there" if self.dataset.grows else f"data.path is {whole}"
             raise ManifestError(f"{self.path}: no Parquet file here", remedy)
-        if not self.dataset.grows:
-            return files
-        whole = []
-        for file in files:
-            try:
-                self._footer(file)
-                whole.append(file)
-            except ManifestError as error:
-                log.warning("%s; left for later", error.message)
-        return whole
+        return files
+
+    def _is_whole(self, file: str) -> bool:
+        try:
+            self._footer(file)
+        except ManifestError as error:
+            log.warning("%s; left for later", error.message)
+            return False
+        return True
 
     def _next_turn(self, epoch: int) -> Turn:
         new = self._diary.found(len(self._turns), self._new)
@@ -257,8 +255,9 @@ class Shards:
             self._check_latents(file, columns)
         else:
             self._check_pictures(file, columns)
-        if self.dataset.bands is not None and "text" not in columns.names:
-            message = f"{self._folder.root}{file}: no column 'text', by which data.bands selects"
+        text = columns.field("text").type if "text" in columns.names else pa.null()
+        if self.dataset.bands is not None and not (pa.types.is_list(text) and pa.types.is_struct(text.value_type)):
+            message = f"{self._folder.root}{file}: no column 'text' of paragraphs, by which data.bands selects"
             raise ManifestError(message, "leave out data.bands, or annotate what is written in the pictures")
         if "repeats" in columns.names and not pa.types.is_integer(columns.field("repeats").type):
             kind = columns.field("repeats").type
