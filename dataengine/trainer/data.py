@@ -27,7 +27,7 @@ from torch import Tensor
 
 from dataengine.errors import ManifestError, SampleError
 from dataengine.trainer.datasets import DataConfig, ever_used
-from dataengine.trainer.lane import Lane, LaneState, Source, Use, Waiting
+from dataengine.trainer.lane import Lane, LaneState, Ready, Source, Use
 from dataengine.trainer.latents import Latent, Latents
 from dataengine.trainer.order import Position
 from dataengine.trainer.patchify import Size
@@ -122,7 +122,8 @@ class Reader:
                 Pictures(dataset, config.aspects, patch, cache) if pictures else Latents(dataset, patch, channels)
             )
             self.sources[dataset.name] = Source(shards, contents)
-        self.encoders = _agreed(self.sources)
+        self.encoders = _agreed(self.sources)  # of latents: the fingerprints of what made them
+        self.empty = next((s.shards.empty for s in self.sources.values() if s.shards.empty is not None), None)
         self._told: set[tuple[str, Place]] = set()
 
     def resume(self, state: ReaderState) -> ReaderState:
@@ -164,8 +165,8 @@ class Reader:
                 rows = [row for stream in streams for row in next(stream)]
                 yield self._batch(rows, ReaderState({number: lane.state for number, lane in lanes.items()}))
 
-    def _batch(self, rows: Sequence[Waiting], state: ReaderState) -> Batch:
-        contents = [row.content.result() for row in rows]
+    def _batch(self, rows: Sequence[Ready], state: ReaderState) -> Batch:
+        contents = [row.content for row in rows]
         latents = [content.values for content in contents if isinstance(content, Latent)]
         return Batch(
             pixels=_pixels([content for content in contents if isinstance(content, np.ndarray)]),

@@ -1,6 +1,7 @@
-"""Rows of latents, as `encode` writes them, into tensors: bfloat16 without a copy of what is not used.
+"""Rows of latents, as `encode` writes them, into tensors.
 
-A row's latent is checked against its own picture's size, against what the model takes, and against its bytes: after a
+Of a row's captions only the one that is used is looked at; its states and the latent are copied, for a view would keep
+the whole row group in memory for as long as the row waits. A row's latent is checked against its own picture's size, against what the model takes, and against its bytes: after a
 change of buckets or of the encoder such a file would train nonsense, or fail far from here.
 """
 
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import torch
 from torch import Tensor
 
 from dataengine.errors import SampleError
+from dataengine.latents import from_bytes
 from dataengine.trainer.datasets import DatasetConfig
 from dataengine.trainer.patchify import Size
 from dataengine.trainer.shards import Caption, Row
@@ -36,7 +37,7 @@ class Latents:
     def size(self, row: Row) -> Size:
         """Height and width in pixels. Raises SampleError for a latent that is missing, or of the wrong shape."""
         latent = row.scalar("latent")
-        height, width = row["height"], row["width"]
+        height, width = row.value("height"), row.value("width")
         if not latent.is_valid or not latent["values"].is_valid or not height or not width:
             raise SampleError("no latent")
         shape = latent["shape"].as_py() or []
@@ -62,22 +63,16 @@ class Latents:
     def load(self, row: Row, size: Size, variant: int | None) -> Latent:
         """The latent, and the states of one of the row's captions. Raises SampleError for states of the wrong shape."""
         latent = row.scalar("latent")
-        values = _bfloat16(latent["values"], latent["shape"].as_py())
+        values = from_bytes(latent["values"].as_buffer(), latent["shape"].as_py())
         caption = None if variant is None else row.scalar("captions").values[variant]
         if caption is None or not caption["states"].is_valid:
             return Latent(values, None)
         shape, states = caption["shape"].as_py() or [], caption["states"]
         if len(shape) != 2 or not _fits(states, shape):
             raise SampleError(f"caption states of shape {shape} in {states.as_buffer().size} bytes of bfloat16")
-        return Latent(values, _bfloat16(states, shape))
+        return Latent(values, from_bytes(states.as_buffer(), shape))
 
 
 def _fits(values: pa.Scalar, shape: Sequence[int]) -> bool:
     """Whether so many bytes are a tensor of that shape, and one that has any value at all."""
     return values.as_buffer().size == 2 * int(np.prod(shape)) > 0
-
-
-def _bfloat16(values: pa.Scalar, shape: Sequence[int]) -> Tensor:
-    """A copy: a view would keep the whole row group in memory for as long as the row waits."""
-    copied = np.frombuffer(values.as_buffer(), np.int16).copy()
-    return torch.from_numpy(copied).view(torch.bfloat16).reshape(*shape)

@@ -12,14 +12,16 @@ window is large beside a row group: shards whose row groups are small (some hund
 import heapq
 import itertools
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from dataengine.trainer.shards import Row, RowGroup, Rows, Shards
+
+Item = TypeVar("Item")
 
 PIECES = 8  # that each lane is to get at least, so that their numbers of rows differ by an eighth at most
 
@@ -45,8 +47,7 @@ class Position(NamedTuple):
     listing: str = ""  # digest of the files that the numbers refer to
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(NamedTuple):
     """A row and the position after it. A window without a row has none."""
 
     row: Row | None
@@ -95,7 +96,7 @@ class Order:
         """Rows without end from a position on, their row groups fetched a window ahead."""
         taken = position.row
         fetched = ((at, pieces, _fetch(self.shards, pieces, fetchers)) for at, pieces in self._windows(position))
-        for at, pieces, reads in _one_ahead(fetched):
+        for at, pieces, reads in ahead(fetched, 1):
             rows = [(read.result(), piece) for read, piece in zip(reads, pieces, strict=True)]
             passed = max(1, sum(piece.rows for piece in pieces))
             order = self._shuffled(at, [_of(piece, read.chosen) for read, piece in rows])
@@ -103,7 +104,7 @@ class Order:
                 yield Taken(None, at._replace(row=len(order)), passed)
             for number in range(taken, len(order)):
                 which, row = order[number]
-                yield Taken(rows[which][0][row], at._replace(row=number + 1), passed)
+                yield Taken(rows[which][0][row], Position(at.turn, at.window, number + 1, at.listing), passed)
                 passed = 0
             taken = 0
 
@@ -134,9 +135,11 @@ def _fetch(shards: Shards, pieces: Sequence[Piece], fetchers: Executor) -> list[
     return [reads[piece.group] for piece in pieces]
 
 
-def _one_ahead(items: Iterator) -> Iterator:
-    """The same items, each begun while the one before it is worked on."""
-    present = next(items)
-    for following in items:
-        yield present
-        present = following
+def ahead(items: Iterator[Item], count: int) -> Iterator[Item]:
+    """The same items, of which `count` are begun before the one that is handed out."""
+    begun: deque[Item] = deque()
+    for item in items:
+        begun.append(item)
+        if len(begun) > count:
+            yield begun.popleft()
+    yield from begun

@@ -35,7 +35,7 @@ class Pictures:
         encoded = row.scalar(self.dataset.image)
         if not encoded.is_valid or not encoded.as_buffer().size:
             raise SampleError("no image")
-        bucket = row["bucket"]
+        bucket = row.value("bucket")
         if bucket in self._known:
             return self._known[bucket]
         if bucket and (ratio := parse_aspect(bucket)) is not None:
@@ -45,14 +45,14 @@ class Pictures:
 
     def captions(self, row: Row) -> list[tuple[Caption, float]]:
         """The captions that a row has, each with its weight."""
-        found = [(row[name], at, weight) for at, (name, weight) in enumerate(self.dataset.captions.items())]
+        found = [(row.value(name), at, weight) for at, (name, weight) in enumerate(self.dataset.captions.items())]
         return [((caption, at), weight) for caption, at, weight in found if caption]
 
     def load(self, row: Row, size: Size, variant: int | None) -> np.ndarray:
         """uint8 (H, W, 3), whichever caption it is for. Raises SampleError for what does not decode."""
         key = (self.dataset.name, row.place)
         if (kept := self.cache.get(key)) is None:
-            kept = fit(decode_picture(row[self.dataset.image], least(size)), size)
+            kept = fit(decode_picture(row.scalar(self.dataset.image).as_py(), least(size)), size)
             self.cache.keep(key, kept)
         return kept
 

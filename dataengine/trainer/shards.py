@@ -23,9 +23,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from torch import Tensor
 
 from dataengine import schema
 from dataengine.errors import ManifestError
+from dataengine.latents import empty_states
 from dataengine.trainer.bands import bands
 from dataengine.trainer.datasets import DatasetConfig
 from dataengine.trainer.listing import Diary, Folder
@@ -68,19 +70,19 @@ class Turn:
     listing: str  # digest of all files known by then: numbered rows are the same rows where it is the same
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a row group in Arrow's memory. Any value may be null in foreign files."""
+class Row(NamedTuple):
+    """One row of a row group. Any value may be null in foreign files."""
 
     place: Place
-    columns: dict[str, pa.ChunkedArray]
+    columns: dict[str, Sequence[Any]]
+
+    def value(self, column: str) -> Any:
+        """Of a column that is not there, None."""
+        return self.columns[column][self.place.row] if column in self.columns else None
 
     def scalar(self, column: str) -> pa.Scalar:
-        """A value that is not copied; a null where the column is not there."""
-        return self.columns[column][self.place.row] if column in self.columns else pa.NULL
-
-    def __getitem__(self, column: str) -> Any:
-        return self.scalar(column).as_py()
+        """Of a column of much data, still in Arrow's memory."""
+        return self.columns[column][self.place.row]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Rows:
     """The rows of one row group. A broken one has no columns, so that all its rows are null."""
 
     group: RowGroup
-    columns: dict[str, pa.ChunkedArray]
+    columns: dict[str, Sequence[Any]]  # as Python's own values, but for those of much data
     chosen: np.ndarray  # the numbers of those that are selected, each as often as it is to be used
 
     def __getitem__(self, row: int) -> Row:
@@ -103,6 +105,7 @@ class Shards:
         self.path = dataset.path
         self.kind: Literal["pictures", "latents"] | None = None  # None as long as there is no file
         self.encoders: dict[str, str] = {}  # of latents: the fingerprints of what made them
+        self.empty: Tensor | None = None  # of latents: the states of the empty caption, where these are at rest
         self.files: list[str] = []  # in the order in which they came to be known, named below the folder
         self.groups: list[RowGroup] = []  # of all these
         self._folder = Folder(dataset.path)
@@ -169,10 +172,13 @@ class Shards:
         if not len(chosen):
             return Rows(group, {}, chosen)
         table = read(self._wanted(file.schema_arrow))
-        columns = {name: table[name] for name in table.column_names}
-        if self.kind == "pictures" and pa.types.is_struct(columns[self.dataset.image].type):
-            columns[self.dataset.image] = pc.struct_field(columns[self.dataset.image], "bytes")
-        return Rows(group, columns, chosen)
+        if self.kind == "latents":
+            heavy = {name: table[name] for name in LATENTS}
+        else:
+            image = table[self.dataset.image]
+            heavy = {self.dataset.image: pc.struct_field(image, "bytes") if pa.types.is_struct(image.type) else image}
+        light = {name: table[name].to_pylist() for name in table.column_names if name not in heavy}
+        return Rows(group, light | {name: _whole(column) for name, column in heavy.items()}, chosen)
 
     def read_places(self, places: Sequence[Place]) -> list[Row]:
         """Single rows, in the order given; each row group is read once."""
@@ -218,6 +224,8 @@ class Shards:
                 if not contents and set(schema.INDEX.names) <= set(columns.names):
                     continue
                 self._check(file, columns)
+                if self.kind == "latents" and self.empty is None:
+                    self.empty = empty_states(metadata.metadata)
                 for group in range(metadata.num_row_groups):
                     held = metadata.row_group(group)
                     if other := self._outside_phase(held):
@@ -341,6 +349,11 @@ class Shards:
         """Of names below the folder and row counts: enough to know that numbered rows are still the same rows."""
         lines = [f"{self.files[g.file]}\t{g.group}\t{g.rows}" for g in self.groups]
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """The only chunk of a column that has but one, whose rows are found quicker."""
+    return column.chunk(0) if column.num_chunks == 1 else column
 
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:
