@@ -62,8 +62,8 @@ class Ready(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What comes next in a lane, and where its dataset stands after it: a row that can be used, or one that cannot, with
-    the reason; or neither, where a window of the dataset has none."""
+    """What comes next in a lane, and where its dataset stands after it: a row that can be used, or one that cannot,
+    with the reason; or neither, where a window of the dataset has none."""
 
     dataset: str
     position: Position

@@ -1,8 +1,9 @@
 """Rows of latents, as `encode` writes them, into tensors.
 
 Of a row's captions only the one that is used is looked at; its states and the latent are copied, for a view would keep
-the whole row group in memory for as long as the row waits. A row's latent is checked against its own picture's size, against what the model takes, and against its bytes: after a
-change of buckets or of the encoder such a file would train nonsense, or fail far from here.
+the whole row group in memory for as long as the row waits. A row's latent is checked against its own picture's size,
+against what the model takes, and against its bytes: after a change of buckets or of the encoder such a file would train
+nonsense, or fail far from here.
 """
 
 from collections.abc import Sequence

@@ -60,12 +60,12 @@ def deal(groups: Sequence[RowGroup], lanes: int, generator: np.random.Generator)
     parts = -(-PIECES * lanes // len(groups)) if lanes > 1 else 1
     pieces = [Piece(g, part, min(parts, g.rows)) for g in groups for part in range(min(parts, g.rows))]
     dealt: list[list[Piece]] = [[] for _ in range(lanes)]
-    fewest = [(0, lane) for lane in generator.permutation(lanes).tolist()]
+    fewest = [(0, lot, lane) for lane, lot in enumerate(generator.permutation(lanes).tolist())]
     heapq.heapify(fewest)
     for index in generator.permutation(len(pieces)).tolist():
-        rows, lane = fewest[0]
+        rows, lot, lane = fewest[0]
         dealt[lane].append(pieces[index])
-        heapq.heapreplace(fewest, (rows + pieces[index].rows, lane))
+        heapq.heapreplace(fewest, (rows + pieces[index].rows, lot, lane))
     return dealt
 
 

@@ -35,7 +35,7 @@ def caption(seed: int) -> str:
     return f"{COLOURS[seed % len(COLOURS)]} picture {seed}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def picture() -> Callable[..., bytes]:
     return encode_picture
 
