@@ -16,7 +16,7 @@ from PIL import Image
 from dataengine.decode import decode_picture, read_header
 from dataengine.errors import SampleError
 from dataengine.trainer.datasets import DatasetConfig
-from dataengine.trainer.patchify import Size, bucket_size, nearest_aspect, parse_aspect
+from dataengine.trainer.patchify import Size, bucket_size, middle, nearest_aspect, parse_aspect
 from dataengine.trainer.shards import Caption, Place, Row
 
 SPARE = 2.0  # pixels a side, as a multiple of those needed, that a JPEG is decoded to at least
@@ -82,9 +82,5 @@ def least(size: Size) -> Size:
 
 def fit(picture: Image.Image, size: Size) -> np.ndarray:
     """Crop the middle in the proportions of `size` and resize it: uint8 (H, W, 3)."""
-    width, height = picture.size
-    scale = min(height / size[0], width / size[1])
-    # rounding may put an edge beyond the picture by a billionth, which Pillow refuses
-    left, top = max(0.0, (width - size[1] * scale) / 2), max(0.0, (height - size[0] * scale) / 2)
-    box = (left, top, min(left + size[1] * scale, width), min(top + size[0] * scale, height))
+    box = middle(picture.size[::-1], size)
     return np.asarray(picture.resize(size[::-1], Image.Resampling.BICUBIC, box=box, reducing_gap=3.0))

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.trainer.config import ASPECTS
+from dataengine.trainer.datasets import ASPECTS
 from dataengine.trainer.patchify import (
     bucket_size,
     middle,

@@ -24,6 +24,6 @@ def test_it_imports_nothing_of_the_engine_nor_any_stage():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    plain = ("config", "decode", "device", "errors", "schema")
+    plain = ("config", "decode", "device", "errors", "latents", "schema")
     lazy = ("models", "models.hub", "models.text_encoder", "models.vae")  # whose libraries are loaded when asked for
     assert done.stdout.strip() == str(sorted(f"dataengine.{name}" for name in (*plain, *lazy)))
