@@ -15,6 +15,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import fsspec
@@ -81,11 +82,9 @@ class Diary:
         try:
             page.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(json.dumps(files), encoding="utf-8")
-            os.link(draft, page)  # unlike a rename, it fails where there is a page already
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):
+                os.link(draft, page)  # unlike a rename, it fails where there is a page already
+            draft.unlink()
         except OSError as error:
             message = f"{page}: cannot be written: {error}"
             raise RunError(message, "make room, or set `out` to a folder that can be written") from None
-        finally:
-            draft.unlink(missing_ok=True)

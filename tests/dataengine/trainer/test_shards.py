@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dataengine import schema
 from dataengine.errors import ManifestError
 from dataengine.trainer.datasets import DatasetConfig
 from dataengine.trainer.shards import Row, Shards
@@ -151,3 +152,75 @@ def test_a_truncated_file_is_named(shards):
 def _named(count: int) -> list[tuple[int, str]]:
     colours = ("red", "green", "blue", "yellow", "black", "white", "purple", "orange")
     return [(seed, colours[seed % len(colours)]) for seed in range(count)]
+
+
+def test_a_row_is_chosen_as_often_as_its_repeats_say(tmp_path, picture):
+    repeats = [2, None, 0, -3, 1]
+    table = pa.table({"image": [picture(0)] * 5, "caption": list("abcde"), "repeats": pa.array(repeats, pa.int16())})
+    pq.write_table(table, tmp_path / "repeated.parquet")
+    assert captions(opened(tmp_path)) == ["a", "a", "b", "e"]
+
+
+@pytest.mark.parametrize(
+    ("repeats", "message"),
+    [(["2"], "column 'repeats' is string, not whole numbers"), ([1 << 40], "is to be repeated 1099511627776 times")],
+)
+def test_repeats_that_are_none_are_refused(tmp_path, picture, repeats, message):
+    pq.write_table(pa.table({"image": [picture(0)], "caption": ["a"], "repeats": repeats}), tmp_path / "r.parquet")
+    with pytest.raises(ManifestError, match=message):
+        captions(opened(tmp_path))
+
+
+def test_bands_select_by_the_annotation_within_a_phase(tmp_path):
+    def text(words: int) -> list[dict[str, object]]:
+        return [{"lines": [{"text": "l"}], "words": [{"text": "word"}] * words, "characters": [{"text": "c"}] * 9}]
+
+    columns = {
+        "image": [b"x"] * 9,
+        "caption": list("abcdefghi"),
+        "phase": [256] * 4 + [640] * 4 + [256],
+        "text": pa.array([*[text(i % 2 + 1) for i in range(8)], None], schema.SAMPLES.field("text").type),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "annotated.parquet")
+    assert captions(opened(tmp_path, bands=["word"])) == list("aceg")
+    assert captions(opened(tmp_path, bands=["line"], phase=640)) == list("fh")
+    assert captions(opened(tmp_path, bands=["none", "line"])) == list("bdfhi")
+    assert captions(opened(tmp_path, bands=["page"])) == []
+
+
+def test_pictures_of_row_groups_without_a_row_of_the_bands_are_not_read(shards, monkeypatch):
+    read: list[list[str]] = []
+    whole = pq.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        pq.ParquetFile,
+        "read_row_group",
+        lambda self, group, columns: read.append(columns) or whole(self, group, columns),
+    )
+    assert captions(opened(shards / "256/1x1", bands=["word"])) == []
+    assert all(column.startswith("text.") and column.endswith(".text") for columns in read for column in columns)
+    read.clear()
+    assert len(captions(opened(shards / "256/1x1"))) == 22
+    assert {column for columns in read for column in columns} == {"image.bytes", "caption", "bucket"}
+
+
+def test_bands_need_an_annotation(tmp_path, picture):
+    for name, columns in (("without", {}), ("other", {"text": ["written"]})):
+        pq.write_table(pa.table({"image": [picture(0)], "caption": ["a"]} | columns), tmp_path / f"{name}.parquet")
+        with pytest.raises(ManifestError, match=r"no column 'text' of paragraphs, by which data\.bands selects"):
+            opened(tmp_path / f"{name}.parquet", bands=["word"])
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not Parquet at all"])
+def test_an_empty_or_foreign_file_is_named(tmp_path, content):
+    (tmp_path / "empty.parquet").write_bytes(content)
+    with pytest.raises(ManifestError, match=r"empty\.parquet: not a readable Parquet file"):
+        opened(tmp_path)
+
+
+def test_files_without_a_row_are_no_harm_unless_all_are_so(tmp_path, picture):
+    table = pa.table({"image": [picture(0)], "caption": ["a"]})
+    pq.write_table(table.slice(1), tmp_path / "a.parquet")
+    with pytest.raises(ManifestError, match="its Parquet files hold no rows"):
+        opened(tmp_path)
+    pq.write_table(table, tmp_path / "b.parquet")
+    assert captions(opened(tmp_path)) == ["a"]
