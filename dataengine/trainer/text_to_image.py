@@ -21,9 +21,10 @@ from dataengine.errors import ManifestError, StageError
 from dataengine.models import text_encoder, vae
 from dataengine.models.text_encoder import QwenConfig, SentenceConfig
 from dataengine.models.vae import AutoencoderConfig, PixelsConfig
+from dataengine.trainer.layout import Lengths, pack, unpack
 from dataengine.trainer.mmdit import MMDiT, MMDiTConfig
 from dataengine.trainer.patchify import Size, patchify, to_pixels, to_signal, unpatchify
-from dataengine.trainer.rope import Grid, joint_positions
+from dataengine.trainer.rope import Grid, joint_positions, packed_positions
 from dataengine.trainer.sizes import Transformer
 from dataengine.trainer.text import ByteEncoder, TextConfig
 
@@ -106,11 +107,20 @@ class TextToImage(nn.Module):
         """Tokens at noise levels sigma (B,) → velocity, shaped as the tokens.
 
         Pictures of one size: tokens (B, N, C), and `sizes` is its height and width in pixels. Of several: tokens (N, C)
-        and a size of each.
+        and a size of each. The batch is padded or packed, whichever is faster for its lengths.
         """
         states, mask = condition
-        if isinstance(tokens, Tensor):
-            positions = joint_positions([[self._grid(sizes)]], states.shape[1]).to(tokens.device)
+        one_size = isinstance(tokens, Tensor)
+        texts = [states.shape[1]] * len(states) if mask is None else mask.sum(dim=1).tolist()
+        lengths = Lengths(tuple(texts), tuple(len(row) for row in tokens))
+        if lengths.pays_to_pack:
+            grids = [[self._grid(size)] for size in ([sizes] * len(tokens) if one_size else sizes)]
+            positions = packed_positions(grids, texts).to(sigma.device)
+            text = pack([row[:length] for row, length in zip(states, texts, strict=True)])
+            velocity = unpack(self.transformer(pack(tokens), text, sigma, positions, lengths=lengths), lengths.image)
+            return torch.stack(velocity) if one_size else list(velocity)
+        if one_size:
+            positions = joint_positions([[self._grid(sizes)]], states.shape[1]).to(sigma.device)
             return self.transformer(tokens, states, sigma, positions, text_mask=mask)
         positions = joint_positions([[self._grid(size)] for size in sizes], states.shape[1]).to(sigma.device)
         image, image_mask = padded(tokens)

@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from dataengine.trainer.rope import image_positions, joint_positions, rotate, rotation, text_positions
+from dataengine.trainer.rope import (
+    image_positions,
+    joint_positions,
+    packed_positions,
+    rotate,
+    rotation,
+    text_positions,
+)
 
 
 @pytest.mark.parametrize(("side", "expected"), [(1, [-1]), (2, [-1, 0]), (4, [-2, -1, 0, 1]), (5, [-3, -2, -1, 0, 1])])
@@ -35,6 +42,14 @@ def test_samples_of_different_shapes_keep_their_own_positions_in_one_batch():
         assert torch.equal(row[: len(alone)], alone)
 
 
+def test_packed_positions_are_all_texts_and_then_all_images():
+    grids = [[(1, 2, 3)], [(1, 4, 4), (1, 1, 2)]]
+    packed = packed_positions(grids, [2, 5])
+    assert packed.shape == (1, 2 + 5 + 6 + 18, 3)
+    first, second = (joint_positions([grid], length)[0] for grid, length in zip(grids, (2, 5), strict=True))
+    assert torch.equal(packed[0], torch.cat([first[:2], second[:5], first[2:], second[5:]]))
+
+
 def test_rotation_keeps_length_and_makes_products_depend_on_distance_only():
     query, key = torch.randn(2, 1, 1, 2, 16).unbind(0)
     axes = (4, 6, 6)
@@ -50,15 +65,28 @@ def test_rotation_keeps_length_and_makes_products_depend_on_distance_only():
 
 def test_the_first_channels_of_an_axis_turn_by_one_radian_a_position():
     turn = rotation(torch.tensor([[[0, 2, 0]]]), (4, 6, 6))
-    assert turn.shape == (1, 1, 1, 8)
-    assert turn[0, 0, 0, 2].real.item() == pytest.approx(math.cos(2.0))
-    assert turn[0, 0, 0, 3].imag.item() == pytest.approx(math.sin(2.0 * 10_000 ** (-1 / 3)))
+    assert turn.shape == (1, 1, 1, 8, 2)
+    assert turn[0, 0, 0, 2].tolist() == pytest.approx([math.cos(2.0), math.sin(2.0)])
+    assert turn[0, 0, 0, 3, 1].item() == pytest.approx(math.sin(2.0 * 10_000 ** (-1 / 3)))
+
+
+def test_the_farthest_position_that_the_released_tables_hold_is_exact_to_fp32():
+    turn = rotation(torch.tensor([[[4095, 4095, 4095]]]), (16, 56, 56))[0, 0, 0]
+    exact = [4095 / 10_000 ** (2 * k / size) for size in (16, 56, 56) for k in range(size // 2)]
+    torch.testing.assert_close(turn[:, 0], torch.tensor(exact, dtype=torch.float64).cos().float(), atol=5e-4, rtol=0)
+
+
+def test_a_compiler_gets_the_same_rotation_in_real_numbers():
+    turn = rotation(torch.randint(-9, 9, (2, 5, 3)), (4, 6, 6))
+    x = torch.randn(2, 5, 3, 16)
+    compiled = torch.compile(rotate, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x, turn), rotate(x, turn))
 
 
 def test_angles_stay_fp32_when_tokens_are_bfloat16():
     positions = torch.tensor([[[0, 1000, 0], [0, 1001, 0]]])
     turn = rotation(positions, (4, 6, 6))
-    assert turn.dtype == torch.complex64
+    assert turn.dtype == torch.float32
     x = torch.ones(1, 2, 1, 16, dtype=torch.bfloat16)
     turned = rotate(x, turn)
     assert turned.dtype == torch.bfloat16

@@ -69,12 +69,17 @@ def test_pixels_come_back_from_their_tokens(byte_model):
 
 
 @torch.no_grad()
-def test_pictures_of_several_sizes_in_a_batch_have_the_velocities_that_they_have_alone(byte_model):
-    sizes = [(8, 12), (16, 4), (8, 12)]
+@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
+@pytest.mark.parametrize("sizes", [[(8, 12), (16, 4), (8, 12)], [(8, 12)] * 3], ids=["several sizes", "one size"])
+def test_a_picture_has_the_same_velocity_whatever_stands_beside_it(byte_model, monkeypatch, packed, sizes):
+    monkeypatch.setattr("dataengine.trainer.layout.WASTE", 0 if packed else 1000)
     captions = ["a", "two words", ""]
     tokens = [torch.randn(h * w // 16, 48) for h, w in sizes]
     sigma = torch.tensor([0.2, 0.5, 0.9])
-    together = byte_model(tokens, sigma, byte_model.encode(captions), sizes)
+    one = len(set(sizes)) == 1
+    together = byte_model(
+        torch.stack(tokens) if one else tokens, sigma, byte_model.encode(captions), sizes[0] if one else sizes
+    )
     for index, size in enumerate(sizes):
         condition = byte_model.encode(captions[index : index + 1])
         alone = byte_model(tokens[index][None], sigma[index : index + 1], condition, size)
