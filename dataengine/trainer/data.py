@@ -125,6 +125,11 @@ class Reader:
         self.encoders = _agreed(self.sources)
         self._told: set[tuple[str, Place]] = set()
 
+    @property
+    def empty(self) -> Tensor | None:
+        """The states (T, D) of the empty caption, where those of captions are at rest."""
+        return next((s.shards.empty for s in self.sources.values() if s.shards.empty is not None), None)
+
     def resume(self, state: ReaderState) -> ReaderState:
         """The state to go on from: `state` itself, or one with a new epoch of the datasets whose files have changed."""
         for name, source in self.sources.items():

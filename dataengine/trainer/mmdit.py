@@ -1,18 +1,22 @@
 """The MMDiT of Qwen-Image: two streams, image and text, each with its own weights, that meet in joint attention.
 
 Parameter names and numerics are those of diffusers' `QwenImageTransformer2DModel`, so weights pass between the two
-unchanged. What differs is around them: positions are given per sample, so that a batch may hold several shapes; masks
-are always applied; the modulations and the head start at zero, so that every block starts as the identity.
+unchanged. What differs is around them: positions are given per sample, so that a batch may hold several shapes, padded
+or packed; masks are always applied; the modulations and the head start at zero, so that every block starts as the
+identity; the noise level stays in fp32 up to its sinusoid.
 
 Cost: 36 · width² parameters a block, a third of them in the modulations, which are applied to one vector a sample and
 so take next to no time. Forward costs 12 · width² multiply-adds a token and block, and attention on top.
 
-The last block's text output is computed and goes nowhere: its `to_add_out` and `txt_mlp` get no gradient, in the
-released model as here.
+The last block's text output goes nowhere in the released model. Here it is not computed: its `txt_mlp` and what makes
+the text's queries and output (`add_q_proj`, `norm_added_q`, `to_add_out`) are there for their names, without a gradient.
+
+What shapes decide (rotations, masks) is prepared before the blocks; `compile_blocks` compiles each of them as one graph.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +24,14 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from dataengine.config import Config
-from dataengine.trainer.rope import Rotation, rotate, rotation
+from dataengine.trainer.attention import EPSILON, turned_norm
+from dataengine.trainer.layout import Layout, Lengths, packed, padded
+from dataengine.trainer.rope import Rotation, rotation
 
-EPSILON = 1e-6
 TIMESTEP_CHANNELS = 256
+
+Turns = tuple[Rotation, Rotation]
+"""Of text and image tokens."""
 
 
 class MMDiTConfig(Config):
@@ -60,7 +68,9 @@ class MMDiT(nn.Module):
         self.txt_norm = RMSNorm(text_channels)
         self.txt_in = nn.Linear(text_channels, width)
         self.time_text_embed = TimestepEmbedding(width)
-        self.transformer_blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.layers))
+        self.transformer_blocks = nn.ModuleList(
+            Block(width, config.head_channels, last=index == config.layers - 1) for index in range(config.layers)
+        )
         self.norm_out = ModulatedNorm(width)
         self.proj_out = nn.Linear(width, token_channels)
         self.initialise()
@@ -87,60 +97,65 @@ class MMDiT(nn.Module):
         positions: Tensor,
         text_mask: Tensor | None = None,
         image_mask: Tensor | None = None,
+        lengths: Lengths | None = None,
     ) -> Tensor:
         """image (B, N, token_channels), text (B, T, text_channels), sigma (B,) in 0–1 → velocity, shaped as `image`.
 
         positions (B or 1, T + N, 3), text first. Masks (B, T) and (B, N) are True where a token is real; None says
         that all are, and lets attention take its fastest path.
+
+        A packed batch says its `lengths` and has no masks: image (1, ΣN, …), text (1, ΣT, …), positions (1, ΣT + ΣN, 3)
+        of all samples' text and then of all samples' images; sigma has one entry a sample.
         """
+        layout = padded(image, text, text_mask, image_mask) if lengths is None else packed(lengths, image.device)
         turn = rotation(positions, self.axes)
-        key_mask = _joint_mask(image, text, text_mask, image_mask)
+        turns = turn[:, : text.shape[1]], turn[:, text.shape[1] :]
         time = self.time_text_embed(sigma)
         image = self.img_in(image)
         text = self.txt_in(self.txt_norm(text))
         for block in self.transformer_blocks:
-            image, text = block(image, text, time, turn, key_mask)
-        return self.proj_out(self.norm_out(image, time))
+            image, text = block(image, text, time, turns, layout)
+        return self.proj_out(self.norm_out(image, time, layout))
+
+    def compile_blocks(self, **options: Any) -> None:
+        """Compile each block in place, for any number of tokens. Names of parameters stay. Options: torch.compile's."""
+        for block in self.transformer_blocks:
+            block.compile(**{"fullgraph": True, "dynamic": True} | options)
 
 
 class Block(nn.Module):
     """One double-stream block: joint attention, then an MLP a stream, each modulated and gated by the timestep."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, head_channels: int, last: bool = False) -> None:
         super().__init__()
+        self.last = last
         self.img_mod = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.txt_mod = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
-        self.attn = JointAttention(width, heads)
+        self.attn = JointAttention(width, head_channels, image_only=last)
         self.img_mlp = MLP(width)
         self.txt_mlp = MLP(width)
 
-    def forward(
-        self, image: Tensor, text: Tensor, time: Tensor, turn: Rotation, key_mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        image_mix, image_refine = modulations(self.img_mod(time))
-        text_mix, text_refine = modulations(self.txt_mod(time))
+    def forward(self, image: Tensor, text: Tensor, time: Tensor, turns: Turns, layout: Layout) -> tuple[Tensor, Tensor]:
+        image_mix, image_refine = modulations(self.img_mod(time), layout.over_image)
+        text_mix, text_refine = modulations(self.txt_mod(time), layout.over_text)
 
-        image_update, text_update = self.attn(
-            modulate(image, image_mix.shift, image_mix.scale),
-            modulate(text, text_mix.shift, text_mix.scale),
-            turn,
-            key_mask,
-        )
-        image = image + image_mix.gate * image_update
-        text = text + text_mix.gate * text_update
-
-        image = image + image_refine.gate * self.img_mlp(modulate(image, image_refine.shift, image_refine.scale))
-        text = text + text_refine.gate * self.txt_mlp(modulate(text, text_refine.shift, text_refine.scale))
+        image_update, text_update = self.attn(image_mix.modulate(image), text_mix.modulate(text), turns, layout)
+        image = image_mix.gated(image, image_update)
+        image = image_refine.gated(image, self.img_mlp(image_refine.modulate(image)))
+        if self.last:
+            return image, text
+        text = text_mix.gated(text, text_update)
+        text = text_refine.gated(text, self.txt_mlp(text_refine.modulate(text)))
         return image, text
 
 
 class JointAttention(nn.Module):
     """Every token attends to every real token of both streams. Queries and keys are RMS-normed, then rotated."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, head_channels: int, image_only: bool = False) -> None:
         super().__init__()
-        self.heads = heads
-        head_channels = width // heads
+        self.head_channels = head_channels
+        self.image_only = image_only  # no text queries
         self.to_q, self.to_k, self.to_v = (nn.Linear(width, width) for _ in range(3))
         self.add_q_proj, self.add_k_proj, self.add_v_proj = (nn.Linear(width, width) for _ in range(3))
         self.norm_q, self.norm_k = (RMSNorm(head_channels) for _ in range(2))
@@ -148,21 +163,25 @@ class JointAttention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(width, width)])
         self.to_add_out = nn.Linear(width, width)
 
-    def forward(self, image: Tensor, text: Tensor, turn: Rotation, key_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        query = torch.cat(
-            [self.norm_added_q(self._heads(self.add_q_proj(text))), self.norm_q(self._heads(self.to_q(image)))], dim=1
+    def forward(self, image: Tensor, text: Tensor, turns: Turns, layout: Layout) -> tuple[Tensor, Tensor | None]:
+        text_turn, image_turn = turns
+        text_query = None
+        if not self.image_only:
+            text_query = turned_norm(self._heads(self.add_q_proj(text)), self.norm_added_q.weight, text_turn)
+        text_out, image_out = layout.attend(
+            (text_query, turned_norm(self._heads(self.to_q(image)), self.norm_q.weight, image_turn)),
+            (
+                turned_norm(self._heads(self.add_k_proj(text)), self.norm_added_k.weight, text_turn),
+                turned_norm(self._heads(self.to_k(image)), self.norm_k.weight, image_turn),
+            ),
+            (self._heads(self.add_v_proj(text)), self._heads(self.to_v(image))),
         )
-        key = torch.cat(
-            [self.norm_added_k(self._heads(self.add_k_proj(text))), self.norm_k(self._heads(self.to_k(image)))], dim=1
-        )
-        value = torch.cat([self._heads(self.add_v_proj(text)), self._heads(self.to_v(image))], dim=1)
-        mixed = attend(rotate(query, turn), rotate(key, turn), value, key_mask).flatten(-2)
-        text_out, image_out = mixed.split([text.shape[1], image.shape[1]], dim=1)
-        return self.to_out[0](image_out), self.to_add_out(text_out)
+        image = self.to_out[0](image_out.flatten(-2))
+        return image, None if text_out is None else self.to_add_out(text_out.flatten(-2))
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, width) → (B, L, heads, channels)"""
-        return x.unflatten(-1, (self.heads, -1))
+        return x.unflatten(-1, (-1, self.head_channels))
 
 
 class RMSNorm(nn.Module):
@@ -207,9 +226,9 @@ class ModulatedNorm(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width, 2 * width)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        scale, shift = self.linear(F.silu(time)).unsqueeze(1).chunk(2, dim=-1)
-        return modulate(x, shift, scale)
+    def forward(self, x: Tensor, time: Tensor, layout: Layout) -> Tensor:
+        scale, shift = self.linear(F.silu(time)).chunk(2, dim=-1)
+        return modulate(x, layout.over_image(shift), layout.over_image(1 + scale))
 
 
 class TimestepEmbedding(nn.Module):
@@ -236,36 +255,26 @@ def sinusoid(sigma: Tensor, channels: int = TIMESTEP_CHANNELS, period: float = 1
 
 
 class Modulation(NamedTuple):
-    """What the timestep does to one half of a stream's block, each (B, 1, width)."""
+    """What the timestep does to one half of a stream's block: vectors (B, width), spread `over` tokens where used."""
 
     shift: Tensor
     scale: Tensor
     gate: Tensor
+    over: Callable[[Tensor], Tensor]
+
+    def modulate(self, x: Tensor) -> Tensor:
+        return modulate(x, self.over(self.shift), self.over(1 + self.scale))
+
+    def gated(self, x: Tensor, update: Tensor) -> Tensor:
+        return torch.addcmul(x, self.over(self.gate), update)
 
 
-def modulations(raw: Tensor) -> tuple[Modulation, Modulation]:
+def modulations(raw: Tensor, over: Callable[[Tensor], Tensor]) -> tuple[Modulation, Modulation]:
     """(B, 6 · width) → that of attention and that of the MLP."""
-    parts = raw.unsqueeze(1).chunk(6, dim=-1)
-    return Modulation(*parts[:3]), Modulation(*parts[3:])
+    parts = raw.chunk(6, dim=-1)
+    return Modulation(*parts[:3], over), Modulation(*parts[3:], over)
 
 
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Layer norm without weights of its own, then the timestep's scale and shift, one a sample."""
-    return F.layer_norm(x, x.shape[-1:], eps=EPSILON) * (1 + scale) + shift
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None) -> Tensor:
-    """Softmax attention over (B, L, heads, channels); key_mask (B, 1, 1, L) is True where a key is real."""
-    query, key, value = (x.transpose(1, 2) for x in (query, key, value))
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=key_mask).transpose(1, 2)
-
-
-def _joint_mask(image: Tensor, text: Tensor, text_mask: Tensor | None, image_mask: Tensor | None) -> Tensor | None:
-    """(B, 1, 1, T + N) of both streams' real tokens; None when all are."""
-    if text_mask is None and image_mask is None:
-        return None
-    masks = [
-        torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device) if mask is None else mask.bool()
-        for tokens, mask in ((text, text_mask), (image, image_mask))
-    ]
-    return torch.cat(masks, dim=1)[:, None, None, :]
+def modulate(x: Tensor, shift: Tensor, gain: Tensor) -> Tensor:
+    """Layer norm without weights of its own, then the timestep's scale (`gain` is 1 + scale) and shift."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=EPSILON), gain)

@@ -5,7 +5,8 @@ from what a smaller one has taught. Text follows on the diagonal: token j stands
 the largest half-side among the sample's images. Further images of a sample (references) differ on the frame axis.
 
 Positions are integers of shape (batch, tokens, 3), so each sample of a batch may have its own images. Rotations are
-computed in fp32 and outside the blocks: a table cast to bf16 would blur neighbouring positions.
+computed in fp32, from the positions, outside of what is compiled, and belong to no module: a table that is cast to bf16
+with its model blurs neighbouring positions.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ THETA = 10_000.0
 Grid = tuple[int, int, int]
 """An image as frames, rows and columns of tokens."""
 Rotation = Tensor
-"""exp(i · angle), complex64 (batch, tokens, 1, head_dim / 2). The complex product takes half the time of its parts."""
+"""Cosine and sine of each angle, fp32 (batch, tokens, 1, head_dim / 2, 2); 1 is for the heads."""
 
 
 def image_positions(grids: Sequence[Grid]) -> Tensor:
@@ -41,23 +42,37 @@ def joint_positions(grids: Sequence[Sequence[Grid]], text_length: int) -> Tensor
     return torch.nn.utils.rnn.pad_sequence(samples, batch_first=True)
 
 
+def packed_positions(grids: Sequence[Sequence[Grid]], text_lengths: Sequence[int]) -> Tensor:
+    """(1, text of all + images of all, 3) of a packed batch; `text_lengths` has one entry a sample."""
+    texts = [text_positions(images, length) for images, length in zip(grids, text_lengths, strict=True)]
+    return torch.cat([*texts, *(image_positions(images) for images in grids)])[None]
+
+
 def rotation(positions: Tensor, axes: Sequence[int], theta: float = THETA) -> Rotation:
     """The angles of each token: axis a gives axes[a] / 2 of them, at frequencies theta^(−2j / axes[a]).
 
-    positions: (batch, tokens, len(axes)) → (batch, tokens, 1, sum(axes) / 2); 1 is for the heads.
+    positions: (batch, tokens, len(axes)) → (batch, tokens, 1, sum(axes) / 2, 2).
     """
     angles = []
     for axis, size in enumerate(axes):
         exponents = torch.arange(0, size, 2, device=positions.device, dtype=torch.float32) / size
         angles.append(positions[..., axis, None].float() / theta**exponents)
     angle = torch.cat(angles, dim=-1).unsqueeze(-2)
-    return torch.polar(torch.ones_like(angle), angle)
+    return torch.stack([angle.cos(), angle.sin()], dim=-1)
 
 
 def rotate(x: Tensor, by: Rotation) -> Tensor:
-    """Turn each adjacent pair of channels of x (batch, tokens, heads, head_dim) by its angle, in fp32."""
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * by).flatten(-2).to(x.dtype)
+    """Turn each adjacent pair of channels of x (batch, tokens, heads, head_dim) by its angle, in fp32.
+
+    The product of complex numbers takes half the time of its parts, but a compiler makes one kernel of the parts.
+    """
+    pairs = x.float().unflatten(-1, (-1, 2))
+    if torch.compiler.is_compiling():
+        (first, second), (cos, sin) = pairs.unbind(-1), by.unbind(-1)
+        turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    else:
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(by))
+    return turned.flatten(-2).to(x.dtype)
 
 
 def _grid_positions(index: int, grid: Grid) -> Tensor:

@@ -24,7 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dataengine import schema
+from torch import Tensor
+
+from dataengine import latents, schema
 from dataengine.errors import ManifestError
 from dataengine.trainer.bands import bands
 from dataengine.trainer.datasets import DatasetConfig
@@ -103,6 +105,7 @@ class Shards:
         self.path = dataset.path
         self.kind: Literal["pictures", "latents"] | None = None  # None as long as there is no file
         self.encoders: dict[str, str] = {}  # of latents: the fingerprints of what made them
+        self.empty: Tensor | None = None  # of latents: the states (T, D) of the empty caption
         self.files: list[str] = []  # in the order in which they came to be known, named below the folder
         self.groups: list[RowGroup] = []  # of all these
         self._folder = Folder(dataset.path)
@@ -220,6 +223,7 @@ class Shards:
                 if not contents and set(schema.INDEX.names) <= set(columns.names):
                     continue
                 self._check(file, columns)
+                self.empty = latents.empty_states(metadata.metadata) if self.empty is None else self.empty
                 for group in range(metadata.num_row_groups):
                     held = metadata.row_group(group)
                     if other := self._outside_phase(held):
