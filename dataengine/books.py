@@ -5,7 +5,8 @@
 - every signal has one row for each sample;
 - every sample has one decision a phase, and exactly the kept ones have a weight;
 - every kept sample stands in its phase's shards exactly `repeats` times, and nothing else does;
-- every shard has the rows, the bytes and the digest that the index says.
+- every shard has the rows, the bytes and the digest that the index says;
+- every row of a shard is encoded or a failure.
 
 Each law names what breaks it: the file, or the number of rows and the first part that they belong to.
 """
@@ -18,12 +19,12 @@ import duckdb
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from dataengine import catalog
+from dataengine import catalog, encoding
 from dataengine.errors import RunError
 from dataengine.run import Run
 from dataengine.work import failures_path
 
-_FOLDERS = ("samples", "failures", "signals", "decisions", "weights", "plan", "shards")
+_FOLDERS = ("samples", "failures", "signals", "decisions", "weights", "plan", "shards", "latents")
 _NAMED = 5
 
 
@@ -56,6 +57,8 @@ def check(run: Run) -> Iterator[Finding]:
     if "pack" in done:
         laws.append(("every shard matches its digest", partial(_digests, run)))
         laws.append(("every kept sample is packed `repeats` times", partial(_uses, db)))
+    if "encode" in done:
+        laws.append(("every row of a shard is encoded or a failure", partial(_encoded, run)))
     for law, count in laws:
         try:
             yield Finding(law, *count())
@@ -190,3 +193,21 @@ def _digests(run: Run) -> tuple[str, str]:
     ]
     size = sum(row["bytes"] for row in index) / 1e6
     return f"{len(index):,} shards, {size:,.1f} MB", _listed(broken)
+
+
+def _encoded(run: Run) -> tuple[str, str]:
+    """Needs no query: the mark of each file of latents says how many rows its shard had."""
+    rows = failed = 0
+    shards, broken = encoding.shards(run), []
+    for shard in shards:
+        mark = run.mark(shard.latents(run))
+        if mark is None:
+            broken.append(f"latents/{shard.name} is missing")
+            continue
+        counts = run.rows(shard.latents(run)), run.rows(shard.failures(run))
+        rows, failed = rows + counts[0], failed + counts[1]
+        if (mark.upstream, mark.inputs, sum(counts)) != (shard.fingerprint, shard.rows, shard.rows):
+            broken.append(f"latents/{shard.name} has {counts[0]} rows and {counts[1]} failures of {shard.rows}")
+    wanted = {shard.latents(run) for shard in shards}
+    broken += [f"{path} is of no shard" for path in run.files("latents") if path not in wanted]
+    return f"{rows:,} rows in {len(shards):,} files, {failed:,} failures", _listed(broken)

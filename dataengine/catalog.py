@@ -228,6 +228,21 @@ def query(run: Run, sql: str) -> pa.Table:
         raise ManifestError(f"the query cannot run: {first_line(error)}", f"views: {views}") from None
 
 
+def shared_samples(run: Run, dataset: str, other: str) -> dict[str, list[str]]:
+    """For each file PHASE/BUCKET/… of a dataset the files of another that have a sample of its."""
+    db = _database("2GB")
+    if not run.local:
+        db.register_filesystem(run.fs)
+    ours, theirs = _source(run, dataset, "*/*/*.parquet"), _source(run, other)
+    found = db.execute(
+        f"select distinct a.filename, b.filename from {ours} a join {theirs} b using (sample_id) order by all"
+    )
+    shared: dict[str, list[str]] = {}
+    for file, holder in found.fetchall():
+        shared.setdefault(run.fs._strip_protocol(file), []).append(run.fs._strip_protocol(holder))
+    return shared
+
+
 def _database(memory: str) -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
     db.execute(f"set memory_limit='{memory}'; set preserve_insertion_order=true; set enable_progress_bar=false")

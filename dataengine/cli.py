@@ -34,7 +34,22 @@ class Until(StrEnum):
     select = "select"
     balance = "balance"
     pack = "pack"
+    encode = "encode"
     train = "train"
+
+
+class Solver(StrEnum):
+    """How the velocity is followed from noise to picture."""
+
+    euler = "euler"
+    heun = "heun"
+
+
+class Read(StrEnum):
+    """How drawn pictures are read."""
+
+    page = "page"
+    line = "line"
 
 
 class Format(StrEnum):
@@ -62,7 +77,7 @@ def run(
         bool, typer.Option("--dry-run", help="Print what would be computed, and why; do nothing.")
     ] = False,
 ) -> None:
-    """Do what a manifest asks: collect, measure, select, synthesize, balance, pack, train. Resumes by itself."""
+    """Do what a manifest asks, from collecting to training. Resumes by itself."""
     from dataengine import running
 
     running.run(manifest, out, overrides or [], until, address, workers, dry_run, _console())
@@ -156,6 +171,22 @@ def report(run: RunFolder) -> None:
 
 
 @app.command()
+def encode(
+    run: RunFolder,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file with the keys of `encode`. [default: the run's manifest]")
+    ] = None,
+    overrides: Overrides = None,
+    address: Address = None,
+    workers: Workers = None,
+) -> None:
+    """Encode a run's shards into latents and text states, which training then reads. Resumes by itself."""
+    from dataengine import running
+
+    running.encode(run, config, overrides or [], address, workers, _console())
+
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="A training configuration, a YAML file.", show_default=False)],
     overrides: Overrides = None,
@@ -175,14 +206,38 @@ def sample(
         str | None, typer.Option(help="Width x height in pixels, as 64x64. [default: the training's]")
     ] = None,
     count: Annotated[int, typer.Option("--n", min=1, help="Pictures a prompt.")] = 1,
-    steps: Annotated[int, typer.Option(min=1, help="Euler steps.")] = 30,
+    steps: Annotated[int, typer.Option(min=1, help="Steps from noise to picture.")] = 30,
     guidance: Annotated[float, typer.Option(min=0, help="Classifier-free guidance; 1 is none.")] = 4.0,
     seed: Annotated[int, typer.Option(help="The first picture's seed; the next counts up.")] = 0,
+    negative: Annotated[str, typer.Option(help="What guidance leads away from.")] = "",
+    solver: Annotated[Solver, typer.Option(help="heun: of second order, two passes a step.")] = Solver.euler,
 ) -> None:
     """Draw pictures from a checkpoint."""
     from dataengine import handoff
 
-    handoff.sample(checkpoint, prompts, out, size, count, steps, guidance, seed, _console())
+    handoff.sample(checkpoint, prompts, out, size, count, steps, guidance, seed, negative, solver.value, _console())
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a training folder for its latest.")],
+    on: Annotated[Path, typer.Option(help="Prompts as JSON Lines, or Parquet of pictures with annotated text.")],
+    out: Annotated[Path, typer.Option(help="Where figures and pictures go.")] = Path("evaluation"),
+    read: Annotated[Read, typer.Option(help="line: the whole picture is one line of text.")] = Read.page,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many prompts, the first.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Width x height in pixels, as 64x64. [default: the training's]")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps from noise to picture.")] = 30,
+    guidance: Annotated[float, typer.Option(min=0, help="Classifier-free guidance; 1 is none.")] = 4.0,
+    seed: Annotated[int, typer.Option(help="The first picture's seed; the next counts up.")] = 0,
+    solver: Annotated[Solver, typer.Option(help="heun: of second order, two passes a step.")] = Solver.euler,
+) -> None:
+    """Draw prompts, read the pictures by OCR, and say how much of the text is right; also the held-out loss."""
+    from dataengine import handoff
+
+    settings = handoff.Drawing(steps, guidance, seed, solver.value)
+    handoff.evaluate(checkpoint, on, out, read.value, limit, size, settings, _console())
 
 
 @app.command()

@@ -210,12 +210,24 @@ def _explain(model: type[BaseModel], error: Mapping[str, Any]) -> str:
 def _fields_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
     """The field names of the model that stands at `location` inside `model`."""
     here: Any = model
+    kinds: Mapping[str, Any] = {}  # of a field that holds one of several models, told by their `kind`
     for step in location:
+        if step in kinds:
+            here, kinds = kinds[step], {}
+            continue
         if isinstance(here, type) and issubclass(here, BaseModel):
             field = here.model_fields.get(str(step))
             here = field.annotation if field else here
+        kinds = {one.model_fields["kind"].default: one for one in _alternatives(here)}
         here = _inner_model(here) or here
     return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def _alternatives(annotation: Any) -> list[type[BaseModel]]:
+    """The models of a union that are told apart by their field `kind`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation] if "kind" in annotation.model_fields else []
+    return [model for argument in get_args(annotation) for model in _alternatives(argument)]
 
 
 def _inner_model(annotation: Any) -> Any:

@@ -13,7 +13,8 @@ decoding; what is defined here is what Pillow leaves open:
 - EXIF orientation is undone, once: Pillow turns TIFF upright by itself and the other formats not.
 
 What Pillow has no reader for, such as TIFFs of three float channels, is refused like a file that is no image. A JPEG
-in plain RGB costs Pillow's decoding and one copy into the array, nothing else.
+in plain RGB costs Pillow's decoding and one copy into the array, nothing else. Who needs it much smaller may have it
+decoded at a half, a quarter or an eighth of its size, which libjpeg does for a part of the time.
 """
 
 import io
@@ -79,8 +80,21 @@ def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, in
 
     The array may be read-only. Raises SampleError for whatever cannot be decoded.
     """
+    rgb, orientation = _decode(encoded, max_pixels)
+    return np.asarray(rgb), orientation
+
+
+def decode_picture(encoded: bytes, least: tuple[int, int] = (0, 0), max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The same as a Pillow picture. A JPEG at least twice as large as `least`, which is height and width, is decoded by
+    libjpeg at 1/2, 1/4 or 1/8 of its size: the smallest of these that is not below `least`."""
+    return _decode(encoded, max_pixels, least)[0]
+
+
+def _decode(encoded: bytes, max_pixels: int, least: tuple[int, int] = (0, 0)) -> tuple[Image.Image, int]:
     image = _open(encoded, max_pixels)
     orientation = _orientation(image, encoded)
+    if image.format == "JPEG" and all(least):
+        image.draft(None, least if orientation in _SIDEWAYS else least[::-1])
     _load(image)
     try:
         rgb = _to_srgb(image)
@@ -88,7 +102,7 @@ def decode(encoded: bytes, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, in
         raise SampleError(f"cannot be converted from {image.mode} to RGB: {error}") from None
     if orientation != 1 and image.format != "TIFF":
         rgb = rgb.transpose(_UPRIGHT[orientation])
-    return np.asarray(rgb), orientation
+    return rgb, orientation
 
 
 def _open(encoded: bytes, max_pixels: int) -> Image.Image:

@@ -5,10 +5,12 @@ The trainer is imported only here, and only when it is wanted, so that the engin
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.table import Table
 
 from dataengine import config
 from dataengine.errors import ManifestError, RunError, StageError
@@ -97,6 +99,8 @@ def sample(
     steps: int,
     guidance: float,
     seed: int,
+    negative: str,
+    solver: str,
     console: Console,
 ) -> None:
     """Draw pictures and say where they are. `size` is WIDTHxHEIGHT."""
@@ -106,8 +110,54 @@ def sample(
         raise _no_trainer(error) from None
     if not checkpoint.exists():
         raise RunError(f"{checkpoint}: no checkpoint there", "give a training's folder, such as runs/quickstart/train")
-    for path in draw(checkpoint, prompts, out, _size(size), count, steps, guidance, seed):
+    for path in draw(checkpoint, prompts, out, _size(size), count, steps, guidance, seed, negative, solver):
         console.print(str(path), highlight=False)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How pictures are drawn: steps, guidance, the first one's seed, and the solver."""
+
+    steps: int
+    guidance: float
+    seed: int
+    solver: str
+
+
+def evaluate(
+    checkpoint: Path,
+    on: Path,
+    out: Path,
+    read: str,
+    limit: int | None,
+    size: str | None,
+    drawing: Drawing,
+    console: Console,
+) -> None:
+    """Judge a checkpoint and print a table of what it can write. `size` is WIDTHxHEIGHT."""
+    try:
+        from dataengine.trainer.evaluate import evaluate as judge
+    except ImportError as error:
+        raise _no_trainer(error) from None
+    if not checkpoint.exists():
+        raise RunError(f"{checkpoint}: no checkpoint there", "give a training's folder, such as runs/quickstart/train")
+    found = judge(checkpoint, on, out, read, limit, _size(size), **asdict(drawing))
+    for name, groups in (("drawn", found.groups), ("true renderings: the reader's ceiling", found.ceiling)):
+        if not groups:
+            continue
+        table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for column in ("", "pictures", "exact", "words", "characters", "similarity"):
+            table.add_column(column, justify="right" if column else "left")
+        for group, a in groups.items():
+            shares = (f"{share:.1%}" for share in (a.exact, a.words, a.characters, a.similarity))
+            table.add_row(group, f"{a.pictures:,}", *shares)
+        console.print(table)
+        console.print()
+    if found.held_out:
+        console.print(f"held-out loss {found.held_out.loss:.5f} over {found.held_out.pictures} pictures")
+    if found.fidelity:
+        console.print(f"image tokenizer: PSNR {found.fidelity.psnr:.2f} dB, SSIM {found.fidelity.ssim:.4f}")
+    console.print(f"{out}: evaluation.json, readings.jsonl, readings.png", highlight=False)
 
 
 def _no_trainer(error: ImportError) -> StageError:

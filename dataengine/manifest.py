@@ -16,8 +16,8 @@ from dataengine.config import Config, Size
 from dataengine.errors import ManifestError
 from dataengine.stage import Limits, Resources, find
 
-_METHODS = {"collect": "produce", "synthesize": "produce", "measure": "measure"}
-"""What tells a source and a signal from a query, by the section in which they stand."""
+_METHODS = {"collect": "produce", "synthesize": "produce", "measure": "measure", "encode": "encode"}
+"""What tells sources, signals and encoders from queries, by the section in which they stand."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
@@ -91,6 +91,7 @@ class Manifest(Config):
     select: Annotated[Entry, _default_stage("select")] = Field({"stage": "select"}, validate_default=True)
     balance: Annotated[Entry, _default_stage("balance")] = Field({"stage": "balance"}, validate_default=True)
     pack: Annotated[Entry | None, _default_stage("pack")] = None
+    encode: Annotated[Entry | None, _default_stage("encode")] = None
     train: str | None = None
 
     @field_validator("collect", "synthesize", "measure", mode="after")
@@ -104,6 +105,8 @@ class Manifest(Config):
 
     @model_validator(mode="after")
     def _has_samples(self) -> "Manifest":
+        if self.encode and not self.pack:
+            raise ValueError("`encode` reads shards: add a `pack` section")
         if not self.collect and not self.synthesize:
             raise ValueError("there is nothing to do: add a `collect` or a `synthesize` section")
         names = [e.name.lower() for e in (*self.collect, *self.synthesize, *self.measure)]

@@ -9,16 +9,17 @@ from typing import Any
 import duckdb
 import yaml
 
-from dataengine import catalog, packing
+from dataengine import catalog, encoding, packing
 from dataengine.errors import DataEngineError, RunError, StageError
 from dataengine.execute import run_tasks, start_ray, stop_ray
+from dataengine.ledger import Ledger
 from dataengine.packing import by_key
 from dataengine.plan import DATASETS, Plan, Stage, without_position
 from dataengine.progress import Reporter
 from dataengine.run import Mark, State, fingerprint
 from dataengine.work import Done, Measurer, Output, Producer, Task, Worker, failures_path
 
-SECTIONS = ("collect", "measure", "dedup", "select", "balance", "pack", "train")
+SECTIONS = ("collect", "measure", "dedup", "select", "balance", "pack", "encode", "train")
 """What a run does, in order; `collect` makes all samples, the synthesized ones too."""
 
 
@@ -30,6 +31,7 @@ class Pipeline:
         self.run, self.manifest = plan.run, plan.manifest
         self.address, self.workers = address, workers
         self.state = State(self.run, self.manifest.name, plan.seed)
+        self.ledger = Ledger(self.state, reporter)
         self.samples: list[Done] = []  # in order of parts
         self.signals: dict[str, list[Done]] = {}
 
@@ -44,11 +46,14 @@ class Pipeline:
             ("measure", self._measure),
             *((s, partial(self._query, s)) for s in ("dedup", "select", "balance") if s in self.plan.queries),
             *([("pack", self._pack)] if "pack" in self.plan.queries else []),
+            *([("encode", self._encode)] if self.plan.encoder else []),
             *([("train", self._train)] if self.manifest.train else []),
         ]
         try:
             if last >= SECTIONS.index("measure"):
                 self._tell_missing()
+            if last >= SECTIONS.index("encode") and self.plan.encoder:
+                encoding.require(self.plan.encoder)
             for section, step in steps:
                 if SECTIONS.index(section) <= last:
                     self._do(section, step)
@@ -108,7 +113,7 @@ class Pipeline:
         """
         signals = [s.name for s in self.plan.signals]
         keep = [failures_path(self.run, name, i) for i, source in sources.items() for name in (source, *signals)]
-        self.run.remove_others("failures", keep)
+        self.run.remove_others("failures", [*keep, *encoding.failures(self.run)])
 
     def _work(
         self, stages: Sequence[Stage], build: Callable[[], Worker], tasks: Sequence[Task]
@@ -122,7 +127,7 @@ class Pipeline:
                 done[name][output.path] = self._stood(name, task.index, output)
         for stage in stages:
             marks = [o.mark.fingerprint for t in tasks for n, o in t.outputs.items() if n == stage.name]
-            self._begin(stage.label, fingerprint(marks), len(tasks))
+            self.ledger.begin(stage.label, fingerprint(marks), len(tasks))
         if left:
             start_ray(self.address)
         started = time.monotonic()
@@ -142,7 +147,7 @@ class Pipeline:
         for stage in stages:
             outputs = list(done[stage.name].values())
             fresh = sum(stage.name in t.outputs for t in left)
-            self._end(stage.label, outputs, fresh, elapsed, busy, made)
+            self.ledger.end(stage.label, outputs, fresh, elapsed, busy, made)
         return {name: list(by_path.values()) for name, by_path in done.items()}
 
     def _units(self, task: Task) -> int:
@@ -154,45 +159,17 @@ class Pipeline:
         rows, failures = self.run.rows(output.path), self.run.rows(failures_path(self.run, name, index))
         return Done(output.path, output.mark.fingerprint, rows, failures, 0)
 
-    def _begin(self, label: str, mark: str, parts: int) -> None:
-        before = self.state.get(label)
-        fresh = {"seconds": 0.0, "busy_seconds": 0.0, "images": 0} if before.get("fingerprint") != mark else {}
-        self.state.set(label, state="running", fingerprint=mark, parts=parts, **fresh)
-        self.reporter.event("stage", stage=label, parts=parts)
-
-    def _end(self, label: str, outputs: Sequence[Done], made: int, elapsed: float, busy: float, images: float) -> None:
-        before = self.state.get(label)
-        rows, failures = sum(d.rows for d in outputs), sum(d.failures for d in outputs)
-        self.state.set(
-            label,
-            state="done",
-            rows=rows,
-            failures=failures,
-            made=made,
-            seconds=round(before.get("seconds", 0) + (elapsed if made else 0), 3),
-            busy_seconds=round(before.get("busy_seconds", 0) + busy, 3),
-            images=before.get("images", 0) + int(images),
-        )
-        self.reporter.event(
-            "stage_done", stage=label, rows=rows, failures=failures, made=made, seconds=round(elapsed, 3)
-        )
-        stood = len(outputs) - made
-        detail = f"{rows:,} rows" + (f", {failures:,} failures" if failures else "")
-        parts = f"{made} part{'s' * (made != 1)} made" + (f", {stood} stood" if stood else "")
-        rate = f", {images / elapsed:,.1f}/s" if made and elapsed > 0 and images else ""
-        self.reporter.say(f"[bold]{label:<22}[/] {detail} [dim]({parts}{rate}, {elapsed:.1f} s)[/]")
-
     def _query(self, section: str) -> None:
         """Derive a dataset whose parts are those of `samples`, unless it stands."""
         dataset = DATASETS[section]
         stage = self.plan.queries[section]
         mark = Mark(section, stage.recipe, self._upstream(section))
         paths = [self.run.part(dataset, i) for i in range(len(self.samples))]
-        self._begin(section, mark.fingerprint, len(paths))
+        self.ledger.begin(section, mark.fingerprint, len(paths))
         started = time.monotonic()
         if all(self.run.stands(p, mark.fingerprint) for p in paths):
             outputs = [self._stood("", i, Output(p, mark)) for i, p in enumerate(paths)]
-            self._end(section, outputs, 0, time.monotonic() - started, 0, 0)
+            self.ledger.end(section, outputs, 0, time.monotonic() - started, 0, 0)
             return
         db = self._connect(section)
         columns = stage.kind.columns
@@ -209,7 +186,7 @@ class Pipeline:
                 writer.commit(mark)
             outputs.append(Done(path, mark.fingerprint, writer.rows, 0, writer.bytes))
         self.run.remove_others(dataset, paths)
-        self._end(section, outputs, len(outputs), time.monotonic() - started, 0, 0)
+        self.ledger.end(section, outputs, len(outputs), time.monotonic() - started, 0, 0)
         self.state.set(section, **(query.notes() if hasattr(query, "notes") else {}))
         db.close()
 
@@ -238,7 +215,7 @@ class Pipeline:
         tasks = packing.tasks(self.run, plan, [d.fingerprint for d in self.samples])
         left = [t for t in map(self.plan.missing, tasks) if t]
         shards = sum(len(t.outputs) for t in tasks)
-        self._begin("pack", mark.fingerprint, shards)
+        self.ledger.begin("pack", mark.fingerprint, shards)
         started, busy = time.monotonic(), 0.0
         done = {}
         if left:
@@ -250,7 +227,13 @@ class Pipeline:
                 busy += report.seconds
                 bar.advance(report.units)
         outputs = packing.write_index(self.run, tasks, done)
-        self._end("pack", outputs, len(done), time.monotonic() - started, busy, sum(d.rows for d in done.values()))
+        self.ledger.end(
+            "pack", outputs, len(done), time.monotonic() - started, busy, sum(d.rows for d in done.values())
+        )
+
+    def _encode(self) -> None:
+        """Encode the shards whose latents do not stand."""
+        encoding.encode(self.run, self.plan.encoder, self.ledger, self.address, self.workers)
 
     def _train(self) -> None:
         """Hand the shards to the trainer. It keeps its own checkpoints and resumes from them."""
@@ -274,6 +257,8 @@ def _yaml(plan: Plan) -> str:
     for stage in (*plan.sources, *plan.signals):
         data.setdefault(stage.section, []).append(entry(stage))
     data |= {section: entry(stage) for section, stage in plan.queries.items()}
+    if plan.encoder:
+        data["encode"] = entry(plan.encoder)
     if manifest.train:
         data["train"] = manifest.train
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)

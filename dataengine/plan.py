@@ -41,12 +41,20 @@ class Stage:
 
     @property
     def label(self) -> str:
-        return self.section if self.section in DATASETS else f"{self.section}.{self.name}"
+        return self.section if self.section in (*DATASETS, "encode") else f"{self.section}.{self.name}"
 
     @property
     def spec(self) -> StageSpec:
         params = self.params.model_dump(mode="json")
         return StageSpec(self.name, self.entry.stage, params, self.entry.optional, self.resources.batch)
+
+
+def resolve(section: str, entry: Entry, *seed: int) -> Stage:
+    """An entry's stage. `seed` is the run's, where what the stage makes depends on it."""
+    kind, params = stage_of(entry, section)
+    declared = getattr(kind, "resources", Resources())
+    recipe = fingerprint(entry.stage, kind.version, what(params), *seed)
+    return Stage(section, entry, kind, params, entry.resources.over(declared), recipe)
 
 
 @dataclass(frozen=True)
@@ -65,21 +73,15 @@ class Plan:
     def __init__(self, manifest: Manifest, run: Run) -> None:
         self.manifest, self.run = manifest, run
         self.seed = manifest.seed
-        self.sources = [self._resolve("collect", e) for e in manifest.collect]
-        self.sources += [self._resolve("synthesize", e) for e in manifest.synthesize]
-        self.signals = [self._resolve("measure", e) for e in manifest.measure]
+        self.sources = [resolve("collect", e, self.seed) for e in manifest.collect]
+        self.sources += [resolve("synthesize", e, self.seed) for e in manifest.synthesize]
+        self.signals = [resolve("measure", e) for e in manifest.measure]
         sections = {"dedup": manifest.dedup, "select": manifest.select, "balance": manifest.balance}
-        self.queries = {s: self._resolve(s, e) for s, e in {**sections, "pack": manifest.pack}.items() if e}
+        self.queries = {s: resolve(s, e, self.seed) for s, e in {**sections, "pack": manifest.pack}.items() if e}
+        self.encoder = resolve("encode", manifest.encode) if manifest.encode else None
         self._owners = self._check_columns()
         self._levels = {stage.name: self._level(stage, ()) for stage in self.signals}
         self._check_queries()
-
-    def _resolve(self, section: str, entry: Entry) -> Stage:
-        kind, params = stage_of(entry, section)
-        declared = getattr(kind, "resources", Resources())
-        seed = [] if section == "measure" else [self.seed]  # a measurement does not depend on the run's seed
-        recipe = fingerprint(entry.stage, kind.version, what(params), *seed)
-        return Stage(section, entry, kind, params, entry.resources.over(declared), recipe)
 
     def _check_columns(self) -> dict[str, Stage]:
         """Which signal has each column."""
@@ -129,7 +131,7 @@ class Plan:
 
     def labels(self) -> list[str]:
         """Every stage of this run, in order."""
-        stages = [*self.sources, *self.signals, *self.queries.values()]
+        stages = [*self.sources, *self.signals, *self.queries.values(), *([self.encoder] if self.encoder else [])]
         return [s.label for s in stages] + (["train"] if self.manifest.train else [])
 
     def sample_tasks(self) -> dict[str, list[Task]]:

@@ -1,4 +1,4 @@
-"""What the commands `run` and `synth` do: open the run's folder, plan, and carry the plan out."""
+"""What the commands `run`, `synth` and `encode` do: open the run's folder, plan, and carry the plan out."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,13 +6,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dataengine import manifest
+from dataengine import encoding, manifest
 from dataengine import verify as index_of
+from dataengine.config import apply_overrides, build, expand_variables, read_yaml
 from dataengine.errors import ManifestError
+from dataengine.ledger import Ledger
+from dataengine.manifest import Entry
 from dataengine.pipeline import Pipeline
-from dataengine.plan import Plan
+from dataengine.plan import Plan, resolve
 from dataengine.progress import Reporter
-from dataengine.run import Run
+from dataengine.run import Run, State
 
 
 def run(
@@ -58,6 +61,30 @@ def synthesize(
     _carry_out(Plan(only, folder), None, address, workers, console, indexed=True)
 
 
+def encode(
+    location: str,
+    path: Path | None,
+    overrides: Sequence[str],
+    address: str | None,
+    workers: int | None,
+    console: Console,
+) -> None:
+    """Encode a run's shards as the section `encode` of its manifest says, or the keys in a file; nothing else."""
+    folder = Run(location).require()
+    section = read_yaml(path) if path else folder.manifest().get("encode")
+    if section is None:
+        raise ManifestError(
+            f"{location}: its manifest has no `encode` section", "give the section's keys with --config"
+        )
+    asked = {"stage": "encode", **apply_overrides(section, overrides)}
+    entry = build(Entry, expand_variables(asked, {"RUN": folder.location}), "encode")
+    told = folder.read_json("run.json")
+    with folder.lock():
+        ledger = Ledger(State(folder, told["name"], told["seed"]), Reporter(folder, console))
+        encoding.encode(folder, resolve("encode", entry), ledger, address, workers)
+    console.print(f"[bold]done[/]: {folder.path('latents')}", highlight=False)
+
+
 def verify(
     path: Path,
     index: str,
@@ -99,7 +126,10 @@ def _carry_out(
 def show_plan(plan: Plan, console: Console) -> None:
     """Print what stands and what would be computed."""
     table = Table("stage", "parts", "stand", "to do", "why", box=None, pad_edge=False, header_style="bold")
-    for row in plan.standing():
+    stages = list(plan.standing())
+    if plan.encoder:
+        stages.append(encoding.standing(plan.run, plan.encoder, any(row.standing < row.units for row in stages)))
+    for row in stages:
         left = row.units - row.standing
         table.add_row(row.label, str(row.units), str(row.standing), str(left) if left else "–", row.why)
     if plan.manifest.train:

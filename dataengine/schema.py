@@ -126,6 +126,40 @@ PLAN = pa.schema(
 SHARD = pa.schema([*SAMPLES, ("phase", pa.int32()), ("bucket", pa.string()), ("copy", pa.int32())])
 """A shard's rows are samples in training order; `copy` counts the repeats of one sample from 0."""
 
+CONDITION = pa.struct(
+    [
+        ("name", pa.string()),  # the shard's column that the caption stands in
+        ("caption", pa.string()),
+        ("shape", pa.list_(pa.int32(), 2)),  # tokens, channels; null, as are the states, where they are not cached:
+        ("states", pa.large_binary()),  # a text encoder that is trained along reads the caption itself
+    ]
+)
+
+LATENT = pa.struct([("shape", pa.list_(pa.int32(), 3)), ("values", pa.large_binary())])
+"""channels, rows, columns; as the transformer reads them: normalised, not yet packed into tokens."""
+
+LATENTS = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("digest", pa.string()),  # BLAKE2b-128 of the encoded image
+        ("copy", pa.int32()),
+        ("phase", pa.int32()),
+        ("bucket", pa.string()),
+        ("category", pa.string()),
+        ("language", pa.string()),
+        ("text", pa.list_(PARAGRAPH)),  # the sample's own, in the picture's pixels: the reader tells difficulty by it
+        ("height", pa.int32()),  # of what was encoded, in pixels
+        ("width", pa.int32()),
+        ("crop", pa.list_(pa.float32(), 4)),  # left, top, right, bottom of what it shows, in the picture's pixels
+        ("latent", LATENT),
+        ("captions", pa.list_(CONDITION)),  # one a variant that the sample has, in the order of the shard's columns
+        ("image_encoder", pa.string()),  # fingerprints of what made the latent and the states
+        ("text_encoder", pa.string()),
+    ]
+)
+"""A shard's rows encoded, in its order, without those that failed. Values are bfloat16, little-endian, row-major. The
+file's metadata has the states of the empty caption, for guidance."""
+
 
 def signal_schema(columns: pa.Schema) -> pa.Schema:
     """The schema of a signal at rest: `sample_id` and the signal's own columns."""

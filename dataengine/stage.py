@@ -1,9 +1,9 @@
-"""What a stage is: its three kinds, and how a name in a manifest finds its class.
+"""What a stage is: its four kinds, and how a name in a manifest finds its class.
 
-A Source makes samples (collect, synthesize) and a Signal measures them: Ray drives both over parts, and both declare
-the resources of one actor. A Query derives metadata from metadata in SQL, on the driver (dedup, select, balance,
-pack). A class is found by the name it is registered under (the entry-point group `dataengine.stages`) or as
-`package.module:Class`, so that a user's own stage is a first-class one.
+A Source makes samples (collect, synthesize), a Signal measures them, and an Encoder turns shards into latents (encode):
+Ray drives these over files, and they declare the resources of one actor. A Query derives metadata from metadata in SQL,
+on the driver (dedup, select, balance, pack). A class is found by the name it is registered under (the entry-point group
+`dataengine.stages`) or as `package.module:Class`, so that a user's own stage is a first-class one.
 """
 
 import importlib
@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataengine.config import Config, suggest
-from dataengine.errors import ManifestError
+from dataengine.errors import ManifestError, StageError
 from dataengine.sample import Failure, Paragraph, Sample, paragraphs
 
 GIB = 1 << 30
@@ -91,6 +91,14 @@ class Measured:
     faults: Mapping[int, Exception]
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What became of some rows of a shard: rows of `schema.LATENTS` in their order, and a failure for each other."""
+
+    table: pa.Table
+    failures: Sequence[Failure]
+
+
 @runtime_checkable
 class Source(Protocol):
     """Makes samples. The driver calls `plan`, actors call `produce`; construction is light on the driver's side.
@@ -132,6 +140,33 @@ class Signal(Protocol):
 
     def measure(self, images: Sequence[Image]) -> pa.Table | Measured:
         """One row an image, in order, with exactly `columns`."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns the rows of shards into latents. Its class methods are asked on the driver, before anything is computed."""
+
+    Params: ClassVar[type[Config]]
+    version: ClassVar[int]
+    resources: ClassVar[Resources]
+
+    @classmethod
+    def missing(cls, params: Any) -> StageError | None:
+        """What is not there, such as weights, as far as that can be told quickly."""
+
+    @classmethod
+    def fingerprint(cls, params: Any) -> str:
+        """Of the weights: what was made with others is made anew. Raises StageError when they are not there."""
+
+    def __init__(self, params: Any, batch: int) -> None:
+        """Load what is needed, on the actor, to be used on `batch` pictures or captions at a time."""
+
+    def encode(self, rows: pa.Table, known: pa.Table) -> Encoded:
+        """Encode some rows of one shard. `known` has rows of earlier latents with the same samples, made by whatever
+        encoders and at whatever size: what of them still holds need not be computed."""
+
+    def notes(self) -> Mapping[bytes, str]:
+        """What to put into the metadata of each file."""
 
 
 @runtime_checkable

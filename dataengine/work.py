@@ -110,7 +110,7 @@ class Producer:
                     f"{writer.rows} samples and {len(failures)} failures",
                     "a source must yield one Sample or Failure for each input",
                 )
-            _commit_failures(self.run, self.spec.name, task.index, failures, output.mark)
+            commit_failures(self.run, failures_path(self.run, self.spec.name, task.index), failures, output.mark)
             writer.commit(output.mark)
         return Report(
             task.index,
@@ -239,7 +239,7 @@ class Measurer:
         table = pa.table([ids, *values.columns], schema=schema.signal_schema(columns))
         with self.run.writer(output.path, table.schema) as writer:
             writer.write(table)
-            _commit_failures(self.run, name, task.index, failures, output.mark)
+            commit_failures(self.run, failures_path(self.run, name, task.index), failures, output.mark)
             writer.commit(output.mark)
         return done_with(output, writer, failures)
 
@@ -309,9 +309,8 @@ def _decode_row(row: Mapping[str, Any]) -> _Row:
     return _Row(row["source"], row["uri"], image)
 
 
-def _commit_failures(run: Run, name: str, index: int, failures: Sequence[Failure], mark: Mark) -> None:
+def commit_failures(run: Run, path: str, failures: Sequence[Failure], mark: Mark) -> None:
     """Write a part's failures, or remove those of an earlier plan. Called before the part itself is committed."""
-    path = failures_path(run, name, index)
     if not failures:
         if run.fs.exists(path):
             run.fs.rm_file(path)

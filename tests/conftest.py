@@ -87,3 +87,23 @@ def small_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("qwen")
     small_qwen_model.make(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def random_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a Qwen2.5-VL of 64 dimensions and random weights."""
+    folder = tmp_path_factory.mktemp("random_qwen")
+    small_qwen_model.make(folder, taught=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an autoencoder of Qwen-Image's kind, narrow and with random weights; 16 channels, factor 8."""
+    import torch
+    from diffusers import AutoencoderKLQwenImage
+
+    folder = tmp_path_factory.mktemp("vae")
+    torch.manual_seed(0)
+    AutoencoderKLQwenImage(base_dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=1).save_pretrained(folder)
+    return folder

@@ -25,9 +25,9 @@ def saying(colour: str) -> str:
     return json.dumps({**GOOD, "Caption": f"a {colour} square", "Visible Text": []})
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, taught: bool = True) -> None:
     """A Qwen2.5-VL of 64 dimensions that was taught to tell red from blue, in a few seconds, and to say so in JSON; a
-    green square it answers with words."""
+    green square it answers with words. Or one that was taught nothing, at once."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (
@@ -71,6 +71,14 @@ def make(folder: Path) -> None:
         )
     )
     model.generation_config.update(**ends)
+    if taught:
+        teach(model, process, answers, ids)
+    model.save_pretrained(folder)
+
+
+def teach(model, process, answers: dict[str, str], ids: dict[str, int]) -> None:
+    """Until it gives the answer to the square of each colour."""
+    import torch
 
     talks = []
     for colour, answer in answers.items():
@@ -94,4 +102,3 @@ def make(folder: Path) -> None:
         if loss < 0.01:
             break
     torch.set_num_threads(threads)
-    model.save_pretrained(folder)

@@ -4,80 +4,22 @@ Everything here has a value that works, save where to read and where to write. `
 reads a file, and refuses unknown keys by name.
 """
 
-import math
+from fnmatch import fnmatch
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from dataengine.config import Config, parse_size
+from dataengine.config import Config
+from dataengine.trainer.datasets import DataConfig
 from dataengine.trainer.flow import FlowConfig
-from dataengine.trainer.patchify import parse_aspect
+from dataengine.trainer.optimizer import OptimizerConfig
+from dataengine.trainer.schedule import ScheduleConfig
 from dataengine.trainer.text_to_image import ModelConfig
-
-ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "9:16", "16:9", "1:3", "3:1")
 
 # Keys that may change between a checkpoint and its resumption: they decide where and how long, not what is learned.
 # Data may move; whether it is still the same data is the reader's to check. `steps` may grow to train longer.
-FREE = ("name", "out", "steps", "device", "checkpoint", "log", "sample", "data.path", "data.workers", "data.cache")
-
-
-class DataConfig(Config):
-    """Which Parquet rows are read, and at which size."""
-
-    path: str  # a file, a folder (with all below it), a glob, or a URL of any of these
-    phase: int | None = None  # only rows whose `phase` column says so; files without that column are taken whole
-    limit: int | None = Field(None, ge=1)  # only so many rows, the first in the order of the files' names
-    resolution: int = Field(256, ge=1)  # pictures are brought to about resolution² pixels
-    aspects: tuple[str, ...] = ASPECTS  # the buckets, width:height
-    image: str = "image"  # the column of encoded images: struct{bytes, …} or plain binary
-    caption: str | dict[str, float] = "caption"  # a column; or several, of which each use of a picture takes one by lot
-    uncaptioned: Literal["skip", "empty"] = "skip"  # rows without a caption: passed over, or trained unconditionally
-    shuffle: int = Field(1024, ge=1)  # rows held, encoded, to be shuffled among each other
-    workers: int = Field(1, ge=1)  # decoding threads
-    cache: int = Field(64_000_000, ge=0)  # bytes of resized pictures kept, so that a small set is decoded once
-
-    @property
-    def captions(self) -> dict[str, float]:
-        """The columns of captions with their weights."""
-        return {self.caption: 1.0} if isinstance(self.caption, str) else self.caption
-
-    @field_validator("caption")
-    @classmethod
-    def _weights(cls, caption: str | dict[str, float]) -> str | dict[str, float]:
-        if isinstance(caption, dict) and (not caption or not all(0 < w < math.inf for w in caption.values())):
-            raise ValueError("weights of captions must be above 0; leave out a column that is not wanted")
-        return caption
-
-    @field_validator("cache", mode="before")
-    @classmethod
-    def _size(cls, value: int | str) -> int:
-        return parse_size(value)
-
-    @field_validator("aspects")
-    @classmethod
-    def _aspects(cls, aspects: tuple[str, ...]) -> tuple[str, ...]:
-        bad = [aspect for aspect in aspects if parse_aspect(aspect) is None]
-        if bad or not aspects:
-            raise ValueError(f"each must be width:height such as 3:2, which {', '.join(bad) or 'an empty list'} is not")
-        return aspects
-
-
-class OptimizerConfig(Config):
-    """AdamW. Decay is applied to matrices only, not to biases and norms."""
-
-    lr: float = Field(1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = Field(0.01, ge=0)
-    clip: float = Field(1.0, gt=0)  # of the gradient's norm
-    ema: float = Field(0.999, ge=0, lt=1)  # decay of the averaged weights, which are those that draw
-
-
-class ScheduleConfig(Config):
-    """The learning rate over steps, as a share of `optimizer.lr`."""
-
-    kind: Literal["cosine", "constant"] = "cosine"
-    warmup: int = Field(20, ge=0)  # steps of linear rise
-    floor: float = Field(0.05, ge=0, le=1)  # where cosine ends
+FREE = ("name", "out", "steps", "device", "checkpoint.*", "log.*", "sample.*", "data.path", "data.datasets.*.path")
+FREE += ("data.workers", "data.readers", "data.cache")
 
 
 class CheckpointConfig(Config):
@@ -125,12 +67,15 @@ def differences(saved: dict[str, Any], current: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {before.get(key, 'absent')} → {now.get(key, 'absent')}"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and not any(key == free or key.startswith(f"{free}.") for free in FREE)
+        if before.get(key) != now.get(key) and not any(fnmatch(key, free) for free in FREE)
     ]
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Keys with their path; an entry of a list is called by its name, where it has one."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
+        if isinstance(value, list) and value and all(isinstance(entry, dict) and "name" in entry for entry in value):
+            value = {entry["name"]: entry for entry in value}
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

@@ -43,7 +43,14 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
     """Train up to `config.steps`, from the newest checkpoint in `config.out` if there is one."""
     began = time.monotonic()
     out = _open_out(config.out)
-    reader = Reader(config.data, config.batch, config.model.patch, config.seed)
+    reader = Reader(
+        config.data,
+        config.batch,
+        config.model.patch,
+        config.seed,
+        channels=config.model.image.channels,
+        diary=out / "listings",
+    )
     training = Training(config)
     saved = None
     if found := checkpoints.newest(out / "checkpoints"):

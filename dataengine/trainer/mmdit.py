@@ -66,11 +66,13 @@ class MMDiT(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """Xavier for the linear layers; zero for every modulation and for the head."""
+        """Every weight anew. Xavier for the linear layers; zero for every modulation and for the head."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+            elif isinstance(module, RMSNorm):
+                nn.init.ones_(module.weight)
         for block in self.transformer_blocks:
             nn.init.zeros_(block.img_mod[1].weight)
             nn.init.zeros_(block.txt_mod[1].weight)

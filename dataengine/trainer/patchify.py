@@ -1,7 +1,7 @@
 """Pixels into tokens and back, and the sizes that pictures are trained at.
 
-A token is one patch of pixels, its channels in the order channel, row, column, as the released model packs latents.
-Until an autoencoder stands before the transformer the tokens are the pixels themselves, in −1 … 1.
+A token is one patch of pixels, in −1 … 1, or of an autoencoder's latents, its channels in the order channel, row,
+column, as the released model packs them.
 """
 
 import math
@@ -13,6 +13,8 @@ from torch import Tensor
 
 Size = tuple[int, int]
 """Height and width."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
 
 _ASPECT = re.compile(r"(\d+)[:x×_-](\d+)")
 
@@ -58,3 +60,12 @@ def bucket_size(resolution: int, aspect: str, patch: int) -> Size:
     ratio = math.sqrt(parse_aspect(aspect) or 1.0)
     height, width = (max(patch, round(side / patch) * patch) for side in (resolution / ratio, resolution * ratio))
     return height, width
+
+
+def middle(picture: Size, size: Size) -> Box:
+    """The largest part of a picture in the proportions of `size`, from its middle."""
+    height, width = picture
+    scale = min(height / size[0], width / size[1])
+    # rounding may put an edge beyond the picture by a billionth
+    left, top = max(0.0, (width - size[1] * scale) / 2), max(0.0, (height - size[0] * scale) / 2)
+    return left, top, min(left + size[1] * scale, width), min(top + size[0] * scale, height)

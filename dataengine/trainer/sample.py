@@ -18,7 +18,7 @@ from dataengine.device import choose_device
 from dataengine.errors import ManifestError, RunError
 from dataengine.trainer import checkpoint as checkpoints
 from dataengine.trainer.config import TrainConfig
-from dataengine.trainer.flow import FlowConfig, euler, guide, sigma_schedule
+from dataengine.trainer.flow import SOLVERS, FlowConfig, guide, sigma_schedule
 from dataengine.trainer.patchify import Size, bucket_size
 from dataengine.trainer.text_to_image import Condition, TextToImage
 
@@ -34,20 +34,19 @@ def sample(
     steps: int = 50,
     guidance: float = 4.0,
     seed: int = 0,
+    negative: str = "",
+    solver: str = "euler",
     device: str = "auto",
 ) -> list[Path]:
     """Draw `count` pictures a prompt into `out`: `000-0.png` (prompt, picture) and so on, and last `grid.png`.
 
     checkpoint: a `step-…` folder, or the folder of a training run, which stands for its newest. size: height and width,
-    each a multiple of the patch; None is the square that the model was trained at.
+    each a multiple of the patch; None is that of the pictures that the model was trained on.
     """
-    found = checkpoints.read(Path(checkpoint))
-    config = build(TrainConfig, found.state["config"], str(found.path / checkpoints.STATE))
-    model = TextToImage(config.model).to(choose_device(device))
-    model.load_state_dict(found.weights("ema"))
-    size = size or bucket_size(config.data.resolution, "1:1", config.model.patch)
+    model, config = load(Path(checkpoint), device)
+    size = size or trained_size(config)
     captions = [prompt for prompt in prompts for _ in range(count)]
-    pictures = draw(model, captions, size, config.flow, steps, guidance, seed)
+    pictures = draw(model, captions, size, config.flow, steps, guidance, seed, negative, solver)
 
     out = Path(out)
     files = []
@@ -66,6 +65,21 @@ def sample(
     return files
 
 
+def load(checkpoint: Path, device: str = "auto") -> tuple[TextToImage, TrainConfig]:
+    """The model with its averaged weights, on a device, and the configuration that it was trained by."""
+    found = checkpoints.read(checkpoint)
+    config = build(TrainConfig, found.state["config"], str(found.path / checkpoints.STATE))
+    model = TextToImage(config.model).to(choose_device(device))
+    model.load_state_dict(found.weights("ema"))
+    return model.eval(), config
+
+
+def trained_size(config: TrainConfig) -> Size:
+    """Height and width of the pictures that a model was trained on: its only bucket's, else the square's."""
+    aspects = config.data.aspects
+    return bucket_size(config.data.resolution, aspects[0] if len(aspects) == 1 else "1:1", config.model.patch)
+
+
 @torch.no_grad()
 def draw(
     model: TextToImage,
@@ -75,8 +89,11 @@ def draw(
     steps: int,
     guidance: float,
     seed: int,
+    negative: str = "",
+    solver: str = "euler",
 ) -> Tensor:
-    """uint8 (len(captions), 3, H, W). Guidance 1 is none, and takes half the time."""
+    """uint8 (len(captions), 3, H, W). Guidance leads away from what the `negative` prompt draws; 1 is none, and takes
+    half the time. solver: one of `flow.SOLVERS`."""
     patch = model.patch
     if not captions:
         raise ManifestError("no prompt to draw", "give one or more prompts")
@@ -92,7 +109,7 @@ def draw(
     drawn = []
     for start in range(0, len(captions), AT_ONCE):
         chosen = list(captions[start : start + AT_ONCE])
-        condition = model.encode(chosen + [""] * len(chosen) if guidance != 1 else chosen)
+        condition = model.encode(chosen + [negative] * len(chosen) if guidance != 1 else chosen)
 
         def predict(x: Tensor, sigma: Tensor, condition: Condition = condition) -> Tensor:
             if guidance == 1:
@@ -100,7 +117,7 @@ def draw(
             both = model(torch.cat([x, x]), torch.cat([sigma, sigma]), condition, size)
             return guide(*both.chunk(2), guidance)
 
-        drawn.append(euler(predict, noise[start : start + AT_ONCE].to(device), sigmas))
+        drawn.append(SOLVERS[solver](predict, noise[start : start + AT_ONCE].to(device), sigmas))
     return model.pixels(torch.cat(drawn), size).cpu()
 
 

@@ -9,6 +9,7 @@ token alone, and serves as the unconditional prompt of guidance.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,10 +27,15 @@ VOCABULARY = 257  # the bytes, and START; padding is masked and needs no token o
 class TextConfig(Config):
     """The size of the byte encoder."""
 
+    kind: Literal["bytes"] = "bytes"
     width: int = Field(128, ge=2)  # channels of a state, which the transformer reads
     layers: int = Field(2, ge=0)
     heads: int = Field(4, ge=1)
     max_bytes: int = Field(256, ge=1)  # of a caption; the rest is cut off
+
+    @property
+    def channels(self) -> int:
+        return self.width
 
     @model_validator(mode="after")
     def _divisible(self) -> "TextConfig":
@@ -48,6 +54,15 @@ class ByteEncoder(nn.Module):
         self.embedding = nn.Embedding(VOCABULARY, config.width)
         self.layers = nn.ModuleList(EncoderLayer(config.width, config.heads) for _ in range(config.layers))
         self.norm = RMSNorm(config.width)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Every weight anew."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                module.reset_parameters()
+            elif isinstance(module, RMSNorm):
+                nn.init.ones_(module.weight)
         nn.init.normal_(self.embedding.weight)  # as large as what the layers add, so that bytes stay recognisable
 
     def forward(self, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:

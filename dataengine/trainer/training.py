@@ -2,7 +2,6 @@
 
 import logging
 import math
-import random
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,13 +12,15 @@ from dataengine.device import choose_device, choose_dtype
 from dataengine.errors import ManifestError, RunError, StageError
 from dataengine.trainer import checkpoint as checkpoints
 from dataengine.trainer.checkpoint import Checkpoint
-from dataengine.trainer.config import OptimizerConfig, ScheduleConfig, TrainConfig, differences
+from dataengine.trainer.config import TrainConfig, differences
 from dataengine.trainer.data import Batch, ReaderState
 from dataengine.trainer.ema import EMA
-from dataengine.trainer.flow import draw_sigma, flow_loss, noised
+from dataengine.trainer.flow import chance, flow_loss, loss_weight, noised, training_sigma
 from dataengine.trainer.metrics import Running
+from dataengine.trainer.optimizer import optimizers
 from dataengine.trainer.patchify import bucket_size
 from dataengine.trainer.sample import draw, grid
+from dataengine.trainer.schedule import learning_rate
 from dataengine.trainer.text_to_image import TextToImage
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class Training:
             self.model = TextToImage(config.model)
         self.model.to(self.device)
         self.ema = EMA(self.model, config.optimizer.ema)
-        self.optimizer = adamw(self.model, config.optimizer)
+        self.optimizers = optimizers(self.model, config.optimizer)
+        self._generator = torch.Generator(self.device)
         self.step = 0
         self.position = ReaderState()
         self.running = Running()
@@ -49,34 +51,43 @@ class Training:
     def advance(self, batch: Batch) -> tuple[float, float, float]:
         """One step on one batch: its loss, its gradient's norm, and the learning rate."""
         lr = self.config.optimizer.lr * learning_rate(self.step, self.config.steps, self.config.schedule)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
         loss = self.loss(batch)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
         self.step += 1
         self.position = batch.state
         if math.isfinite(loss.item()) and math.isfinite(norm.item()):
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
             self.ema.update(self.step)
             self._bad_in_a_row = 0
         else:
             self._count_bad_step()
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         return loss.item(), norm.item(), lr
 
     def loss(self, batch: Batch) -> Tensor:
-        """The velocity's mean squared error at noise levels drawn for this step, one a picture."""
-        chance = random.Random(f"{self.config.seed}/{self.step}")
-        captions = ["" if chance.random() < self.config.caption_dropout else caption for caption in batch.captions]
-        generator = torch.Generator(self.device).manual_seed(chance.getrandbits(63))
+        """The velocity's weighted mean squared error, at the noise and the noise levels of this step, one a picture."""
+        lots = [chance(self.config.seed, self.step, index) for index in range(len(batch.captions))]
+        captions = [
+            "" if lot.random() < self.config.caption_dropout else caption
+            for lot, caption in zip(lots, batch.captions, strict=True)
+        ]
         clean = self.model.tokens(batch.pixels.to(self.device))
-        noise = torch.randn(clean.shape, generator=generator, device=self.device)
-        sigma = draw_sigma(clean.shape[0], clean.shape[1], self.config.flow, generator)
+        count = clean.shape[1]
+        uniform = torch.tensor([lot.random() for lot in lots], dtype=torch.float64)
+        sigma = training_sigma(uniform, [count] * len(lots), self.config.flow).to(self.device)
+        noise = torch.stack([self._noise(lot.getrandbits(63), clean.shape[1:]) for lot in lots])
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             condition = self.model.encode(captions)
             predicted = self.model(noised(clean, noise, sigma), sigma, condition, batch.size)
-        return flow_loss(predicted, clean, noise)
+        return (loss_weight(sigma, self.config.flow) * flow_loss(predicted, clean, noise)).mean()
+
+    def _noise(self, seed: int, shape: torch.Size) -> Tensor:
+        return torch.randn(shape, generator=self._generator.manual_seed(seed), device=self.device)
 
     def draw(self, path: Path) -> None:
         """The configured prompts as one grid, from the averaged weights."""
@@ -102,7 +113,7 @@ class Training:
         tensors = {
             "model": self.model.state_dict(),
             "ema": self.ema.weights,
-            "optimizer": checkpoints.optimizer_tensors(self.model, self.optimizer),
+            "optimizer": checkpoints.optimizer_tensors(self.model, self.optimizers),
         }
         state = {
             "reader": asdict(self.position),
@@ -124,7 +135,7 @@ class Training:
             )
         self.model.load_state_dict(found.weights("model"))
         self.ema.load(found.weights("ema"))
-        checkpoints.load_optimizer(self.model, self.optimizer, found.weights("optimizer"))
+        checkpoints.load_optimizer(self.model, self.optimizers, found.weights("optimizer"))
         self.step = found.step
         self.position = ReaderState.from_json(found.state["reader"])
         self.running = Running(**found.state["running"])
@@ -139,23 +150,3 @@ class Training:
                 f"loss or gradient was not finite in {MAX_BAD_STEPS} steps in a row, up to step {self.step}",
                 "lower optimizer.lr, raise schedule.warmup, or look at the data of these steps",
             )
-
-
-def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW that decays matrices, and leaves biases and norms alone."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=parameters[0].device.type != "mps")
-
-
-def learning_rate(step: int, steps: int, schedule: ScheduleConfig) -> float:
-    """The share of the full rate at a step, counted from 0: a linear rise, then level or half a cosine down."""
-    if step < schedule.warmup:
-        return (step + 1) / schedule.warmup
-    if schedule.kind == "constant":
-        return 1.0
-    progress = (step - schedule.warmup) / max(1, steps - schedule.warmup)
-    return schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * progress)) / 2

@@ -9,17 +9,13 @@ that is in the picture and in no annotation does not show here; the signal `ocr`
 The recogniser knows Latin letters (of Vietnamese, few), Chinese and Japanese. A picture with a character that it does
 not know is not read: that is no error of the picture's.
 
-Both texts are compared after folding what no reader could tell apart by its shape: NFKC, no spaces, no case where a
-capital is the small letter's shape, larger (C and c; but A is not a, so text in capitals must be annotated so), and one
-character each for all quotation marks (lower ones are dropped), for dots in mid-line, and for dashes, among which are a
-long vowel's mark and the ideograph of one. In lines that run downwards the recogniser reads letters, but hardly any of
-the punctuation, which has other shapes and places there: of those lines letters and digits alone are compared.
+Both texts are compared after folding what no reader could tell apart (`dataengine.alike`); so text in capitals must be
+annotated so. In lines that run downwards the recogniser reads letters, but hardly any of the punctuation, which has
+other shapes and places there: of those lines letters and digits alone are compared.
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Annotated, Any
 
 import cv2
@@ -28,21 +24,13 @@ import pyarrow as pa
 from pydantic import Field
 from rapidfuzz.distance import Levenshtein
 
+from dataengine.alike import fold, plain
 from dataengine.config import HOW, Config
 from dataengine.models.ocr import LineReader, alphabet
 from dataengine.sample import Paragraph
 from dataengine.stage import GIB, Image, Resources
 from stages.synthesize.quality import lines_of
 
-_ALIKE = {
-    **dict.fromkeys("‘’‛′`´", "'"),
-    **dict.fromkeys("“”‟″«»", '"'),
-    **dict.fromkeys("‚„", ""),  # the recogniser passes over them
-    **dict.fromkeys("\u00ad‐‑‒–—―−ー一", "-"),
-    **dict.fromkeys("•‧∙・", "·"),
-}
-_SCALED = frozenset("cosuvwxz")  # letters whose capitals are the same shape, larger
-_ALIKE_TABLE = str.maketrans(_ALIKE)
 _MARGIN = 0.12  # of a line's height around it, as detectors leave and recognisers are used to
 _TALLEST = 192  # pixels of a line that is cut out; four times what the recogniser takes
 _STRAIGHT = 0.1  # of its height: how far the characters of a line may be from its edges, in the middle of them
@@ -66,7 +54,7 @@ class Reading:
     def __init__(self, params: Params) -> None:
         self.params = params
         self.reader = LineReader(params.threads)
-        self.known = frozenset("".join(map(_plain, alphabet())))
+        self.known = frozenset("".join(map(plain, alphabet())))
 
     def measure(self, images: Sequence[Image]) -> pa.Table:
         return pa.Table.from_pylist([self._one(image) for image in images], schema=self.columns)
@@ -76,7 +64,7 @@ class Reading:
             return dict.fromkeys(self.columns.names)
         wanted = [line for paragraph in image.text for line in paragraph.lines.texts]
         down = np.concatenate([_downwards(paragraph.lines.quads) for paragraph in image.text])
-        if not self.known.issuperset(_plain("".join(wanted))):
+        if not self.known.issuperset(plain("".join(wanted))):
             return {"cer": None, "read_text": None, "covered": False}
         read = [self.reader.read(strip) for paragraph in image.text for strip in strips(image.pixels, paragraph)]
         return {"cer": error_rate(wanted, read, down), "read_text": "\n".join(read), "covered": True}
@@ -97,28 +85,10 @@ def error_rate(wanted: Sequence[str], read: Sequence[str], downwards: Sequence[b
     return sum(Levenshtein.distance(a, b) for a, b in pairs) / total if total else None
 
 
-def fold(text: str, letters: bool = False) -> str:
-    """A text without what its shapes do not tell: see above. With `letters`, those and digits alone."""
-    folded = "".join(map(_uncapped, _plain(text))).replace("''", '"')
-    return "".join(c for c in folded if unicodedata.category(c)[0] in "LMN") if letters else folded
-
-
-@lru_cache(maxsize=1 << 16)
-def _uncapped(character: str) -> str:
-    """The small letter where the capital differs from it in size alone."""
-    small = character.lower()
-    return small if unicodedata.normalize("NFD", small)[0] in _SCALED else character
-
-
 def _downwards(quads: np.ndarray) -> np.ndarray:
     """Whether each line (n, 8) runs down the picture rather than across it, bool (n,)."""
     along = quads[:, 2:4] - quads[:, :2]
     return along[:, 1] > np.abs(along[:, 0])
-
-
-def _plain(text: str) -> str:
-    """Without compatibility forms, spaces, and characters that look like another."""
-    return "".join(unicodedata.normalize("NFKC", text.translate(_ALIKE_TABLE)).translate(_ALIKE_TABLE).split())
 
 
 def strips(pixels: np.ndarray, paragraph: Paragraph) -> Iterator[np.ndarray]:

@@ -74,6 +74,14 @@ def _prose(characters: tuple[int, int], align: Align = "start", **values: object
     return Part("passage", characters, align=align, **values)
 
 
+STRING = Composition(
+    "a single word",
+    (0.04, 0.04),
+    head=(Part("word", (1, 16), (0.3, 0.9), 1.0, align="center"),),
+    anchor="middle",
+)
+"""A word that fills a picture of its own: what recipes with `strings` draw."""
+
 COMPOSITIONS = (
     Composition(
         "a book page",

@@ -1,5 +1,6 @@
 """Colours of a page: a background and an ink that can be read on it, with the names that captions use."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -77,22 +78,33 @@ def contrast(a: Colour, b: Colour) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def choose(rng: np.random.Generator, least_contrast: float) -> Palette:
-    """A background, flat or a soft gradient, and one of the inks that reach `least_contrast` on all of it."""
-    grounds = _grounds(least_contrast)
+@dataclass(frozen=True)
+class Choice:
+    """What a palette is chosen from: names of grounds and inks, all where none are named; `plain`: one colour each."""
+
+    grounds: tuple[str, ...] = ()
+    inks: tuple[str, ...] = ()
+    plain: bool = False
+
+
+def choose(rng: np.random.Generator, least_contrast: float, among: Choice = Choice()) -> Palette:
+    """A background, flat or a soft gradient, and one of the inks that reach `least_contrast` on all of it.
+
+    Raises StageError where no ink does."""
+    grounds = [g for g in COLOURS if (not among.grounds or g in among.grounds) and _inks_on(g, least_contrast, among)]
     if not grounds:
         raise StageError(f"no two colours reach a contrast of {least_contrast}", "ask for less: text is legible at 4.5")
     background = grounds[int(rng.integers(len(grounds)))]
     base = COLOURS[background]
-    ends = (base, base) if rng.random() < 0.6 else (base, _shifted(base, rng))
-    if not _inks(ends, least_contrast):
+    ends = (base, base) if rng.random() < 0.6 or among.plain else (base, _shifted(base, rng))
+    if not _inks(ends, least_contrast, among.inks):
         ends = (base, base)
-    ratios = _inks(ends, least_contrast)
+    ratios = _inks(ends, least_contrast, among.inks)
     inks = list(ratios)
     # Black and white are what most pages are printed in.
     weights = np.array([4.0 if name in ("black", "charcoal", "white", "ivory") else 1.0 for name in inks])
     ink = inks[int(rng.choice(len(inks), p=weights / weights.sum()))]
-    accent = ink if rng.random() < 0.45 else inks[int(rng.integers(len(inks)))]
+    accent = ink if rng.random() < 0.45 or among.plain else inks[int(rng.integers(len(inks)))]
     return Palette(background, ink, ends, ratios[ink], accent)
 
 
@@ -108,14 +120,14 @@ def ratio(palette: Palette, colour: Colour) -> float:
 
 
 @cache
-def _grounds(least_contrast: float) -> list[str]:
-    """The backgrounds that some colour can be read on."""
-    return [name for name, colour in COLOURS.items() if _inks((colour, colour), least_contrast)]
+def _inks_on(ground: str, least_contrast: float, among: Choice) -> dict[str, float]:
+    return _inks((COLOURS[ground], COLOURS[ground]), least_contrast, among.inks)
 
 
-def _inks(ends: tuple[Colour, Colour], least_contrast: float) -> dict[str, float]:
-    """The colours that can be read on a background, with their contrast to its worse end."""
-    ratios = {name: min(contrast(colour, end) for end in ends) for name, colour in COLOURS.items()}
+def _inks(ends: tuple[Colour, Colour], least_contrast: float, among: Sequence[str] = ()) -> dict[str, float]:
+    """The colours, of all or of some, that can be read on a background, with their contrast to its worse end."""
+    names = among or COLOURS
+    ratios = {name: min(contrast(COLOURS[name], end) for end in ends) for name in names}
     return {name: ratio for name, ratio in ratios.items() if ratio >= least_contrast}
 
 

@@ -75,6 +75,7 @@ def brief(
     compositions: Sequence[Composition],
     families: Sequence[Family],
     least_contrast: float,
+    colours: palette.Choice = palette.Choice(),
     companion: Companion | None = None,
 ) -> Brief:
     """Draw by lot what a page is to be. `families` are those that write the supply's language, `compositions` suit it.
@@ -87,9 +88,11 @@ def brief(
     written = _write(rng, composition, supply, companion if in_turn else None)
     content = "".join(w.content for w in written if not w.foreign)
     face = _Face.draw(rng, able(content, families) or families, companion)
-    colours = palette.choose(rng, least_contrast)
+    if colours.plain:
+        face = face.regular()
+    chosen = palette.choose(rng, least_contrast, colours)
     fields = list(backgrounds.FIELDS)
-    field = None if colours.flat else fields[int(rng.integers(len(fields)))]
+    field = None if chosen.flat else fields[int(rng.integers(len(fields)))]
     with_ruby = supply.language == "ja" and composition.columns == 1 and rng.random() < _RUBY
 
     def text(own: _Words) -> Text:
@@ -100,14 +103,14 @@ def brief(
         if companion and not in_turn and part.unit == "passage" and not part.marker:
             content, marked = _with_guest(rng, content, clean(companion.supply.word()), face.guest or family)
         elif part.accents:
-            marked = accents.choose(rng, content, language, family, style.weight, colours, part.accents, least_contrast)
+            marked = accents.choose(rng, content, language, family, style.weight, chosen, part.accents, least_contrast)
         elif with_ruby and part.unit == "passage" and language == "ja":
             marked = accents.ruby(content)
         return Text(part, content, language, style, marked)
 
     texts = [text(own) for own in written]
     head, story = (tuple(t for t in texts if t.part in parts) for parts in (composition.head, composition.story))
-    return Brief(supply.language, *size, composition, colours, field, head, story)
+    return Brief(supply.language, *size, composition, chosen, field, head, story)
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,10 @@ class _Face:
             widths if rng.random() < _STRETCHED else (100, 100),
             bullets[int(rng.integers(len(bullets)))],
         )
+
+    def regular(self) -> "_Face":
+        """The body's family throughout, in its regular cut."""
+        return replace(self, heading=self.body, weight=_weight(self.body, 400), widths=(100, 100))
 
     def style(self, part: Part, family: Family, language: str, vertical: bool, number: int) -> Style:
         marker = {"bullet": self.bullet, "number": localized(f"{number}.", language), None: ""}

@@ -11,10 +11,12 @@ from dataengine import config
 from dataengine.config import Config
 from dataengine.errors import ManifestError
 from stages.synthesize.composition import COMPOSITIONS
+from stages.synthesize.palette import COLOURS
 from stages.synthesize.words.permutation import permuted
+from stages.synthesize.words.strings import Strings
 from stages.synthesize.words.supply import Share, capacity
 
-Side = Annotated[int, Field(ge=64, le=4096)]
+Side = Annotated[int, Field(ge=16, le=4096)]
 Weight = Annotated[float, Field(gt=0)]
 Strategy = Literal["pure", "compositional", "complex"]
 
@@ -31,8 +33,21 @@ class Look(Config):
     compositions: list[str] = []  # of pure rendering
     media: list[str] = []  # of compositional rendering
     templates: list[str] = []  # of complex rendering, by file name
+    families: list[str] = []  # of type, as `dataengine fonts` names them
+    grounds: list[str] = []  # colours of pure pages, by name
+    inks: list[str] = []
+    plain: bool = False  # pure pages in two colours and a family's regular cut: no gradients, textures, accents
+    strings: Strings | None = None  # what pure pages show instead of text: a string of characters each
     sizes: list[tuple[Side, Side]] = Field([(768, 768)], min_length=1)  # width and height in pixels
     smallest: float = Field(12, ge=4)  # pixels an em
+
+    @field_validator("grounds", "inks")
+    @classmethod
+    def _colours(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in COLOURS:
+                raise ValueError(f"no colour {name!r}{config.suggest(name, list(COLOURS))}")
+        return names
 
     @field_validator("compositions")
     @classmethod
@@ -74,7 +89,7 @@ class Recipe(Look):
     photographs: Path | None = None  # a folder of pictures to stand behind media; painted scenes without
     textures: Path | None = None  # a folder of pictures of surfaces to write on
     contrast: float = Field(4.5, ge=1, le=21)  # the least WCAG ratio of ink and background
-    captions: Literal["en", "own", "mixed"] = "en"
+    captions: Literal["en", "own", "mixed", "text"] = "en"  # `text`: what stands in the picture and nothing else
     format: Literal["jpeg", "png"] = "jpeg"
     quality: int = Field(92, ge=1, le=100)
     license: str = "public domain text; fonts under OFL-1.1"
@@ -92,6 +107,14 @@ class Recipe(Look):
             )
         if self.mixed and len(self.languages) < 2:
             raise ValueError("mixed: it needs two languages")
+        return self
+
+    @model_validator(mode="after")
+    def _of_pure_pages(self) -> Self:
+        for look in self.looks():
+            given = [name for name in ("strings", "grounds", "inks", "plain") if getattr(look, name)]
+            if given and set(look.strategies) != {"pure"}:
+                raise ValueError(f"{given[0]}: it goes with pure rendering alone")
         return self
 
     def looks(self) -> list[Look]:

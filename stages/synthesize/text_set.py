@@ -6,6 +6,7 @@ index and is never replaced by another draw.
 
 import hashlib
 import io
+import itertools
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +23,8 @@ from dataengine.sample import Failure, Sample, generator, synthetic_id
 from dataengine.stage import GIB, Limits, Piece, Resources
 from fonts import catalog
 from fonts.catalog import Family
-from stages.synthesize import captions, complex, compositional, pure, quality, versions
-from stages.synthesize.composition import COMPOSITIONS
+from stages.synthesize import captions, complex, compositional, palette, pure, quality, versions
+from stages.synthesize.composition import COMPOSITIONS, STRING
 from stages.synthesize.recipe import Look, Recipe
 from stages.synthesize.scene import Drawn
 from stages.synthesize.typeset import Typesetter
@@ -31,6 +32,7 @@ from stages.synthesize.words import corpus, longtail
 from stages.synthesize.words.longtail import Deal
 from stages.synthesize.words.supply import Supply
 
+_FONTS = "`dataengine fonts` lists the families and their languages"
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -79,6 +81,10 @@ class TextSet:
             corpus.load(self.recipe.corpus, language)
             for family in catalog.for_language(language):
                 family.paths()
+        for look, language in itertools.product(self._looks, self._languages):
+            if not self._chosen(look, language):
+                names = ", ".join(look.families)
+                raise ManifestError(f"set {self.recipe.name}: no family writes {language!r}: {names}", _FONTS)
         for look in self._looks:
             if "pure" in look.strategies:
                 for language in self._languages:
@@ -117,6 +123,8 @@ class TextSet:
         return tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _PICTURES))
 
     def _compositions(self, look: Look, language: str) -> list[pure.Composition]:
+        if look.strings:
+            return [STRING]
         named = [c for c in COMPOSITIONS if not look.compositions or c.name in look.compositions]
         return [c for c in named if c.suits(language) and (c.passages or not self.recipe.coverage)]
 
@@ -143,6 +151,9 @@ class TextSet:
     @cached_property
     def _families(self) -> dict[str, tuple[Family, ...]]:
         return {language: catalog.for_language(language) for language in self._languages}
+
+    def _chosen(self, look: Look, language: str) -> list[Family]:
+        return [f for f in self._families[language] if not look.families or f.name in look.families]
 
     @cached_property
     def _setter(self) -> Typesetter:
@@ -172,7 +183,8 @@ class TextSet:
         strategy = _one_of(rng, look.strategies)
         size = look.sizes[int(rng.integers(len(look.sizes)))]
         try:
-            drawn = self._draw(rng, look, strategy, Supply(recipe.corpus, language, rng, share, dealt), size)
+            supply = Supply(recipe.corpus, language, rng, share, dealt, look.strings)
+            drawn = self._draw(rng, look, strategy, supply, size)
             found = quality.inspect(drawn)
             quality.refuse(found, recipe.contrast, look.smallest)
         except SampleError as error:
@@ -204,7 +216,7 @@ class TextSet:
         self, rng: np.random.Generator, look: Look, strategy: str, supply: Supply, size: tuple[int, int]
     ) -> Drawn:
         recipe, language = self.recipe, supply.language
-        families = self._families[language]
+        families = self._chosen(look, language)
         if strategy == "pure":
             companion = None
             if recipe.mixed and rng.random() < recipe.mixed:
@@ -218,6 +230,7 @@ class TextSet:
                 compositions=self._compositions(look, language),
                 families=families,
                 least_contrast=recipe.contrast,
+                colours=palette.Choice(tuple(look.grounds), tuple(look.inks), look.plain),
                 companion=companion,
             )
             return pure.draw(self._setter, page, look.smallest, rng)

@@ -20,8 +20,8 @@ from dataengine.errors import ManifestError, StageError
 from dataengine.execute import stop_ray
 from dataengine.run import Run
 from dataengine.stage import Image, Measured
-from dataengine.trainer.config import DataConfig
 from dataengine.trainer.data import Reader, ReaderState
+from dataengine.trainer.datasets import DataConfig
 from fonts.catalog import families
 from stages.caption import Caption, Params, sendable
 from tests.chat_server import GOOD, Handler, Server, said

@@ -18,7 +18,7 @@ from stages.synthesize.captions.quotation import ends, quote
 from stages.synthesize.captions.vocabulary import Unknown, Vocabulary, load
 from stages.synthesize.scene import Said, Scene
 
-Choice = Literal["en", "own", "mixed"]
+Choice = Literal["en", "own", "mixed", "text"]
 Say = Callable[[str, str], str]  # a group of the vocabulary and a name in it -> its words
 
 _OPTIONAL = ("texture", "details", "light")  # an ordinary caption leaves some out
@@ -35,10 +35,14 @@ class Captions:
 
 
 def write(scene: Scene, rng: np.random.Generator, language: Choice = "en") -> Captions:
-    """The captions of a scene in English, in its `own` language, or in either by lot (`mixed`).
+    """The captions of a scene in English, in its `own` language, or in either by lot (`mixed`); or nothing but its
+    `text`.
 
     They are in English where the scene's language has no vocabulary, or no words for something in the scene.
     """
+    if language == "text":
+        said = "\n".join(text.text for text in scene.texts)
+        return Captions(said, said, said)
     chance = Random(int(rng.integers(1 << 62)))
     if language == "mixed":
         language = chance.choice(("en", "own"))

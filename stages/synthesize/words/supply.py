@@ -10,6 +10,7 @@ from stages.synthesize.words import fill as fillers
 from stages.synthesize.words import passages
 from stages.synthesize.words.longtail import weave
 from stages.synthesize.words.permutation import permuted
+from stages.synthesize.words.strings import Strings
 
 # How many characters say what one Latin character says.
 DENSITY = {"zh-Hans": 0.4, "zh-Hant": 0.4, "ja": 0.5, "ko": 0.55}
@@ -35,7 +36,8 @@ class Supply:
     """The words of one picture, in one language; chance comes from the picture's own generator.
 
     Lengths are in characters of Latin text: scripts that say more with fewer get fewer. With a `share` no passage
-    begins where one of another picture does; without, any may. `dealt` characters stand in its first passage.
+    begins where one of another picture does; without, any may. `dealt` characters stand in its first passage. Where
+    `strings` are given they stand for words.
     """
 
     corpus: str
@@ -43,6 +45,7 @@ class Supply:
     rng: np.random.Generator
     share: Share | None = None
     dealt: tuple[str, ...] = ()
+    strings: Strings | None = None
     _passages: count = field(default_factory=count, compare=False)
 
     def passage(self, shortest: int, longest: int) -> str:
@@ -71,6 +74,8 @@ class Supply:
 
     def word(self) -> str:
         """One word; one to three characters of a language that does not part its words."""
+        if self.strings:
+            return self.strings.draw(self.rng)
         for _ in range(_TRIES):
             words = _WORD.findall(self._anywhere())
             if not words:

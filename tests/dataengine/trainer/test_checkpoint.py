@@ -7,8 +7,7 @@ from torch import nn
 
 from dataengine.errors import RunError
 from dataengine.trainer import checkpoint as checkpoints
-from dataengine.trainer.config import OptimizerConfig
-from dataengine.trainer.training import adamw
+from dataengine.trainer.optimizer import OptimizerConfig, optimizers
 
 
 def save(folder: Path, step: int) -> Path:
@@ -89,12 +88,13 @@ def test_the_optimizers_state_goes_on_exactly_and_passes_over_what_had_no_gradie
     torch.manual_seed(0)
     model = nn.ModuleDict({"used": nn.Linear(3, 3), "unused": nn.Linear(3, 3)})
     other = nn.ModuleDict({"used": nn.Linear(3, 3), "unused": nn.Linear(3, 3)})
-    first, second = (adamw(each, OptimizerConfig()) for each in (model, other))
+    first, second = (optimizers(each, OptimizerConfig()) for each in (model, other))
 
-    def step(each: nn.ModuleDict, optimizer: torch.optim.Optimizer) -> None:
+    def step(each: nn.ModuleDict, chosen: list[torch.optim.Optimizer]) -> None:
         each["used"](torch.ones(2, 3)).square().sum().backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in chosen:
+            optimizer.step()
+            optimizer.zero_grad()
 
     step(model, first)
     tensors = checkpoints.optimizer_tensors(model, first)

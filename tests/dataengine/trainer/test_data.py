@@ -14,9 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from dataengine.decode import decode_picture
 from dataengine.errors import ManifestError
-from dataengine.trainer.config import DataConfig
-from dataengine.trainer.data import Batch, Reader, ReaderState, fit, prefetch
+from dataengine.trainer.data import Batch, Reader, ReaderState, prefetch
+from dataengine.trainer.datasets import DataConfig
+from dataengine.trainer.order import Position
+from dataengine.trainer.pictures import fit
+from dataengine.trainer.shards import Place
 
 BATCH, PATCH = 4, 4
 
@@ -29,6 +33,14 @@ def reader(path: object, seed: int = 0, batch: int = BATCH, **settings: object) 
 def take(count: int, source: Reader, state: ReaderState = ReaderState()) -> list[Batch]:
     with closing(source.batches(state)) as batches:
         return list(islice(batches, count))
+
+
+def places(batch: Batch) -> list[Place]:
+    return [use.place for use in batch.uses]
+
+
+def turns(batch: Batch) -> set[int]:
+    return {position.turn for lane in batch.state.lanes.values() for position in lane.positions.values()}
 
 
 def assert_same(first: list[Batch], second: list[Batch]) -> None:
@@ -63,7 +75,7 @@ def test_a_batch_has_the_shape_of_its_bucket(shards):
 
 def test_every_row_is_used_once_an_epoch_and_leftovers_come_first_in_the_next(shards):
     batches = take(41, reader(shards))  # 4 epochs of 41 rows in batches of 4
-    uses = Counter(place for batch in batches for place in batch.places)
+    uses = Counter(place for batch in batches for place in places(batch))
     assert len(uses) == 41
     assert max(uses.values()) <= 5 and min(uses.values()) >= 3
     assert sum(uses.values()) == 41 * BATCH
@@ -71,24 +83,16 @@ def test_every_row_is_used_once_an_epoch_and_leftovers_come_first_in_the_next(sh
 
 def test_epochs_differ_in_their_order(shards):
     batches = take(24, reader(shards / "256/1x1/shard-00000.parquet"))  # three batches an epoch
-    assert {b.state.epoch for b in batches} == set(range(8))
+    assert set.union(*map(turns, batches)) == set(range(8))
     assert len({tuple(b.captions) for b in batches}) == 24
 
 
-def test_rows_mix_beyond_their_row_group_but_no_more_than_a_window_is_held(shards):
-    source = reader(shards, shuffle=10)
-    assert all(sum(group.rows for group in window) < 10 + 4 for window in source._windows(0))
-    assert any(len({place[:2] for place in batch.places}) > 2 for batch in take(8, source))
-
-
 def test_pictures_belong_to_their_captions(shards, picture):
-    from dataengine.decode import decode
-
     for batch in take(10, reader(shards)):
         for pixels, text in zip(batch.pixels, batch.captions, strict=True):
             seed = int(text.split()[-1])
             size = (48, 48) if seed < 22 else (60, 40) if seed < 35 else (96, 96)
-            expected = fit(decode(picture(seed, size))[0], batch.size)
+            expected = fit(decode_picture(picture(seed, size)), batch.size)
             assert np.array_equal(pixels.permute(1, 2, 0).numpy(), expected)
 
 
@@ -102,7 +106,7 @@ def test_reading_goes_on_from_a_state_with_exactly_the_next_batch(shards, after)
 
 def test_a_state_is_a_few_numbers(shards):
     state = take(9, reader(shards))[-1].state
-    assert sum(len(places) for _, places in state.waiting) <= 2 * (BATCH - 1)
+    assert len(state.lanes[0].waiting) <= 2 * (BATCH - 1)
     assert len(json.dumps(asdict(state))) < 400
 
 
@@ -112,7 +116,8 @@ def test_when_the_files_changed_a_new_epoch_begins(shards, caplog):
     (shards / "256/3x2/shard-00000.parquet").unlink()
     with caplog.at_level(logging.WARNING):
         fresh = reader(shards).resume(state)
-    assert fresh == ReaderState(epoch=1)
+    assert fresh.lanes[0].positions == {"data": Position(turn=1)} and not fresh.lanes[0].waiting
+    assert fresh.lanes[0].step == 3
     assert "the files changed" in caplog.text
 
 
@@ -134,7 +139,7 @@ def test_rows_that_cannot_be_used_are_passed_over_counted_and_named_once(tmp_pat
     with caplog.at_level(logging.WARNING):
         batches = take(3, reader(tmp_path, batch=3))
     assert [sorted(b.captions) for b in batches] == [["a", "c", "h"]] * 3
-    assert [b.state.epoch for b in batches] == [0, 1, 2]
+    assert [turns(b) for b in batches] == [{0}, {1}, {2}]
     assert batches[-1].state.skipped in range(10, 16)  # five an epoch, some of the last still ahead
     for row in (1, 3, 4, 5, 6):
         name = f"row group {row // 4}, row {row % 4}"
@@ -189,19 +194,6 @@ def test_fewer_pictures_than_a_batch_fill_it_over_several_epochs(tmp_path, pictu
     assert Counter(batch.captions) == {"a": 2, "c": 2}
 
 
-def test_the_cache_keeps_to_its_budget(shards):
-    source = reader(shards, cache=5 * 16 * 16 * 3)
-    take(20, source)
-    assert 0 < sum(pixels.nbytes for pixels in source._cache.values()) <= 5 * 16 * 16 * 3
-
-
-def test_fitting_crops_the_middle_and_keeps_proportions():
-    pixels = np.zeros((30, 90, 3), np.uint8)
-    pixels[:, 30:60] = 255  # a white square in the middle of a wide black picture
-    assert fit(pixels, (16, 16))[2:-2, 2:-2].min() == 255
-    assert fit(pixels, (8, 24))[:, :6].max() == 0
-
-
 def test_prefetching_keeps_order_and_ends_its_thread():
     with closing(prefetch(iter(range(100)))) as items:
         assert list(islice(items, 50)) == list(range(50))
@@ -232,14 +224,14 @@ def captioned(tmp_path: Path, picture) -> Path:
 
 def test_one_of_several_captions_is_taken_by_weight_and_another_in_another_epoch(captioned):
     source = reader(captioned, caption={"raw": 3, "told": 1})
-    used = [(b.state.epoch, p, c) for b in take(400, source) for p, c in zip(b.places, b.captions, strict=True)]
-    lacking = {place for _, place, c in used if c.split()[0] == "told" and int(c.split()[1]) % 4 == 0}
+    used = [(p, c) for b in take(400, source) for p, c in zip(places(b), b.captions, strict=True)]
+    lacking = {place for place, c in used if c.split()[0] == "told" and int(c.split()[1]) % 4 == 0}
     assert len(lacking) == 10
-    both = [c.split()[0] for _, place, c in used if place not in lacking]
+    both = [c.split()[0] for place, c in used if place not in lacking]
     assert len(both) == 1200
     assert both.count("raw") / len(both) == pytest.approx(0.75, abs=0.05)
-    for place in {place for _, place, _ in used} - lacking:
-        assert {c.split()[0] for _, other, c in used if other == place} == {"raw", "told"}
+    for place in {place for place, _ in used} - lacking:
+        assert {c.split()[0] for other, c in used if other == place} == {"raw", "told"}
 
 
 def test_the_choice_of_captions_is_the_same_after_a_resumption(captioned):

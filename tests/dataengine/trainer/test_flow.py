@@ -3,16 +3,20 @@ import math
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.training_utils import compute_density_for_timestep_sampling, compute_loss_weighting_for_sd3
 
 from dataengine.trainer.flow import (
     FlowConfig,
-    draw_sigma,
+    chance,
     euler,
     flow_loss,
     guide,
+    heun,
+    loss_weight,
     noised,
     shift,
     sigma_schedule,
+    training_sigma,
     velocity,
 )
 
@@ -44,10 +48,12 @@ def test_each_sample_of_a_batch_has_its_own_level(pair):
     assert torch.equal(mixed[0], clean[0]) and torch.equal(mixed[1], noise[1])
 
 
-def test_the_loss_is_zero_for_the_true_velocity_only(pair):
+def test_the_loss_is_zero_for_the_true_velocity_only_and_one_number_a_sample(pair):
     clean, noise = pair
-    assert flow_loss(noise - clean, clean, noise) == 0
-    assert flow_loss(noise - clean + 0.5, clean, noise).item() == pytest.approx(0.25, rel=1e-5)
+    assert flow_loss(noise - clean, clean, noise).tolist() == [0, 0, 0]
+    wrong = noise - clean
+    wrong[1] += 0.5
+    assert flow_loss(wrong, clean, noise).tolist() == pytest.approx([0, 0.25, 0], rel=1e-5)
 
 
 @pytest.mark.parametrize(("tokens", "mu"), [(256, 0.5), (4096, 0.6935), (6889, 0.8344), (8192, 0.9)])
@@ -84,14 +90,75 @@ def test_one_step_goes_from_noise_to_picture_at_once():
     assert sigma_schedule(1, 256, RELEASED).tolist() == [1.0, 0.0]
 
 
-def test_drawn_levels_are_logit_normal_about_the_shifted_centre_and_follow_their_seed():
-    def drawn(seed: int) -> torch.Tensor:
-        return draw_sigma(20_000, 256, RELEASED, torch.Generator().manual_seed(seed))
+UNIFORM = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
 
-    logits = torch.logit(drawn(0))
-    assert logits.mean().item() == pytest.approx(0.5, abs=0.03)  # the shift adds mu to the logit
-    assert logits.std().item() == pytest.approx(1.0, abs=0.03)
-    assert torch.equal(drawn(0), drawn(0)) and not torch.equal(drawn(0), drawn(1))
+
+def levels(**config: object) -> torch.Tensor:
+    return training_sigma(UNIFORM, [256] * len(UNIFORM), FlowConfig(**config))
+
+
+def test_levels_are_logit_normal_about_the_shifted_centre():
+    logits = torch.logit(levels().double())
+    assert logits.mean().item() == pytest.approx(0.5, abs=1e-3)  # the shift adds mu to the logit
+    assert logits.std().item() == pytest.approx(1.0, abs=1e-3)
+    moved = torch.logit(levels(mean=-1.0, deviation=0.5, shift=0.0).double())
+    assert (moved.mean().item(), moved.std().item()) == pytest.approx((-1.0, 0.5), abs=1e-3)
+
+
+def test_levels_are_uniform_when_asked():
+    torch.testing.assert_close(levels(timesteps="uniform", shift=0.0), UNIFORM.float())
+
+
+@pytest.mark.parametrize("scale", [-1.0, 0.8, 1.29])
+def test_levels_of_the_mode_are_those_of_diffusers(scale):
+    theirs = compute_density_for_timestep_sampling(
+        "mode", 20_000, mode_scale=scale, generator=torch.Generator().manual_seed(3)
+    )
+    uniform = torch.rand(20_000, generator=torch.Generator().manual_seed(3))
+    ours = training_sigma(uniform, [256] * 20_000, FlowConfig(timesteps="mode", mode_scale=scale, shift=0.0))
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert ours.min() >= 0 and ours.max() <= 1
+
+
+def test_each_picture_of_a_batch_is_shifted_for_its_own_size():
+    half = torch.full((3,), 0.5)
+    sigma = training_sigma(half, [256, 4096, 8192], FlowConfig(timesteps="uniform"))
+    torch.testing.assert_close(torch.logit(sigma), torch.tensor([0.5, 0.6935, 0.9]), rtol=1e-4, atol=1e-4)
+    fixed = training_sigma(half, [256, 4096, 8192], FlowConfig(timesteps="uniform", shift=0.3))
+    torch.testing.assert_close(torch.logit(fixed), torch.full((3,), 0.3))
+
+
+def test_the_ends_of_chance_are_levels_too():
+    for timesteps in ("logit-normal", "uniform", "mode"):
+        ends = training_sigma(torch.tensor([0.0, 1 - 1e-16]), [256] * 2, FlowConfig(timesteps=timesteps))
+        assert sorted(ends.tolist()) == [0.0, 1.0]
+
+
+def test_chance_belongs_to_seed_step_and_place_alone():
+    def drawn(*of: int) -> float:
+        return chance(*of).random()
+
+    assert drawn(0, 1, 2) == drawn(0, 1, 2)
+    assert len({drawn(*of) for of in ((0, 1, 2), (1, 1, 2), (0, 2, 2), (0, 1, 3), (0, 12, 3), (0, 1, 23))}) == 6
+
+
+def test_the_cosmap_weight_is_that_of_diffusers():
+    sigma = torch.linspace(0, 1, 11)
+    torch.testing.assert_close(
+        loss_weight(sigma, FlowConfig(weighting="cosmap")), compute_loss_weighting_for_sd3("cosmap", sigma)
+    )
+    assert loss_weight(sigma, FlowConfig()).tolist() == [1.0] * 11
+
+
+def test_min_snr_is_the_capped_ratio_on_the_error_of_the_clean_picture(pair):
+    clean, noise = pair
+    sigma = torch.tensor([0.1, 0.5, 0.9])
+    predicted = noise - clean + torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    estimate = noised(clean, noise, sigma) - sigma[:, None, None] * predicted
+    ratio = ((1 - sigma) / sigma) ** 2
+    expected = ratio.clamp(max=5) * (estimate - clean).square().flatten(1).mean(1)
+    weighted = loss_weight(sigma, FlowConfig(weighting="min-snr", snr_cap=5)) * flow_loss(predicted, clean, noise)
+    torch.testing.assert_close(weighted, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 3, 20])
@@ -122,3 +189,21 @@ def test_guidance_turns_the_velocity_but_keeps_each_tokens_length(pair):
     straight = negative + 4.0 * (positive - negative)
     torch.testing.assert_close(torch.cosine_similarity(guided, straight, dim=-1), torch.ones(3, 5))
     torch.testing.assert_close(guide(positive, negative, 1.0), positive)
+
+
+def test_heun_is_of_second_order_and_euler_of_first():
+    """On dx/dσ = x, whose end is known: half the step makes a half, and a quarter, of the error."""
+
+    def error(solve, steps):
+        sigmas = torch.linspace(1, 0.2, steps + 1)
+        end = solve(lambda x, sigma: x, torch.ones(1, 1, 1), sigmas)
+        return abs(float(end) - math.exp(-0.8))
+
+    assert error(euler, 20) / error(euler, 40) == pytest.approx(2, rel=0.1)
+    assert error(heun, 20) / error(heun, 40) == pytest.approx(4, rel=0.15)
+
+
+def test_heun_asks_nothing_of_a_picture_without_noise():
+    asked = []
+    heun(lambda x, sigma: asked.append(float(sigma[0])) or x, torch.ones(1, 1, 1), torch.tensor([1.0, 0.5, 0.0]))
+    assert asked == [1.0, 0.5, 0.5]

@@ -69,7 +69,7 @@ def held_loss(model: TextToImage, batch: Batch, captions: list[str]) -> float:
         noise = torch.randn(clean.shape, generator=generator)
         sigma = level.expand(len(clean))
         predicted = model(noised(clean, noise, sigma), sigma, model.encode(captions), batch.size)
-        losses.append(flow_loss(predicted, clean, noise).item())
+        losses.append(flow_loss(predicted, clean, noise).mean().item())
     return sum(losses) / len(losses)
 
 

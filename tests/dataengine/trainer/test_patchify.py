@@ -3,9 +3,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.trainer.config import ASPECTS
+from dataengine.trainer.datasets import ASPECTS
 from dataengine.trainer.patchify import (
     bucket_size,
+    middle,
     nearest_aspect,
     parse_aspect,
     patchify,
@@ -67,3 +68,12 @@ def test_nearness_of_aspects_is_by_factor_not_by_difference():
     assert nearest_aspect(1.7, ["1:1", "3:1"]) == "1:1"
     assert nearest_aspect(1.8, ["1:1", "3:1"]) == "3:1"
     assert nearest_aspect(1 / 1.8, ["1:1", "1:3"]) == "1:3"
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 1500), st.integers(1, 1500))
+def test_what_is_cropped_has_the_buckets_proportions_and_one_whole_side(height, width, rows, columns):
+    left, top, right, bottom = middle((height, width), (rows, columns))
+    assert 0 <= left < right <= width and 0 <= top < bottom <= height
+    assert (right - left) * rows == pytest.approx((bottom - top) * columns)
+    assert right - left == pytest.approx(width) or bottom - top == pytest.approx(height)
+    assert left == pytest.approx(width - right, abs=1e-6) and top == pytest.approx(height - bottom, abs=1e-6)

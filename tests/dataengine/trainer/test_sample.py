@@ -72,3 +72,23 @@ def test_a_grid_has_its_pictures_row_by_row_on_white():
     assert sheet.shape == (9, 13, 3)
     assert (sheet[0, 0, 0], sheet[0, 7, 0], sheet[5, 0, 0]) == (0, 1, 2)
     assert (sheet[5:, 7:] == 255).all() and (sheet[4] == 255).all()
+
+
+def test_guidance_leads_away_from_the_negative_prompt(trained):
+    model = Training(trained).model
+    with torch.no_grad():
+        model.transformer.proj_out.weight.normal_(std=0.02)
+        for block in model.transformer.transformer_blocks:
+            block.img_mod[1].bias.normal_()
+            block.txt_mod[1].bias.normal_()
+    plain, other, none = (
+        draw(model, ["red"], (16, 16), trained.flow, 3, guidance, 0, negative=negative)
+        for guidance, negative in ((3.0, ""), (3.0, "blue"), (1.0, "blue"))
+    )
+    assert not torch.equal(plain, other) and not torch.equal(other, none)
+    assert torch.equal(none, draw(model, ["red"], (16, 16), trained.flow, 3, 1.0, 0))
+
+
+def test_a_picture_can_be_drawn_by_a_solver_of_second_order(trained, tmp_path):
+    drawn = [sample(trained.out, ["red"], tmp_path / s, steps=2, solver=s)[0].read_bytes() for s in ("euler", "heun")]
+    assert drawn[0] != drawn[1]

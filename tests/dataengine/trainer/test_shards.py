@@ -8,17 +8,23 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataengine.errors import ManifestError
-from dataengine.trainer.shards import Shards
+from dataengine.trainer.datasets import DatasetConfig
+from dataengine.trainer.shards import Row, Shards
 
 
-def opened(path: object, image: str = "image", caption: str = "caption", **selection: int | None) -> Shards:
-    return Shards(str(path), image, [caption], selection.get("phase"), selection.get("limit"))
+def opened(path: object, image: str = "image", caption: str = "caption", **keys: object) -> Shards:
+    return Shards(
+        DatasetConfig.model_validate({"name": "test", "path": str(path), "image": image, "caption": caption, **keys})
+    )
+
+
+def rows_of(shards: Shards, group: int = 0) -> list[Row]:
+    read = shards.read(shards.groups[group])
+    return [read[row] for row in read.chosen.tolist()]
 
 
 def captions(shards: Shards) -> list[str | None]:
-    return [
-        row.captions[0] for group in shards.groups for row in map(shards.read(group).__getitem__, range(group.rows))
-    ]
+    return [row["caption"] for group in range(len(shards.groups)) for row in rows_of(shards, group)]
 
 
 def test_a_folder_is_read_with_all_below_it_and_the_index_is_no_shard(shards):
@@ -54,10 +60,7 @@ def test_a_phase_selects_rows_within_a_file_that_holds_several(shards, tmp_path)
     mixed = pa.concat_tables([tables[0], tables[2]])  # 12 of phase 256, 6 of 640
     pq.write_table(mixed, tmp_path / "mixed.parquet")
     found = opened(tmp_path / "mixed.parquet", phase=640)
-    rows = found.read(found.groups[0])
-    assert sorted(rows[i].captions[0] for i in range(len(rows))) == sorted(
-        f"{c} picture {s}" for s, c in _named(41)[35:]
-    )
+    assert sorted(captions(found)) == sorted(f"{c} picture {s}" for s, c in _named(41)[35:])
 
 
 def test_a_limit_takes_the_first_rows(shards):
@@ -70,23 +73,23 @@ def test_rows_are_found_again_by_their_place(shards):
     places = [found.read(found.groups[i])[j].place for i, j in ((5, 1), (0, 3), (5, 0))]
     again = found.read_places(places)
     assert [row.place for row in again] == places
-    assert again[0].captions == found.read(found.groups[5])[1].captions
+    assert again[0]["caption"] == found.read(found.groups[5])[1]["caption"]
 
 
 def test_the_listing_survives_a_move_and_tells_a_change(shards, tmp_path):
-    before = opened(shards).listing
+    before = opened(shards).turn(0).listing
     moved = shutil.move(shards, tmp_path / "elsewhere")
-    assert opened(moved).listing == before
+    assert opened(moved).turn(0).listing == before
     (Path(moved) / "256/3x2/shard-00000.parquet").unlink()
-    assert opened(moved).listing != before
+    assert opened(moved).turn(0).listing != before
 
 
 def test_shards_written_by_polars_are_read(tmp_path, picture):
     frame = polars.DataFrame({"image": [picture(0), picture(1)], "caption": ["a", "b"]})
     frame.write_parquet(tmp_path / "polars.parquet")
     found = opened(tmp_path)
-    row = found.read(found.groups[0])[1]
-    assert (row.encoded, row.captions[0], row.bucket) == (picture(1), "b", None)
+    row = rows_of(found)[1]
+    assert (row["image"], row["caption"], row["bucket"]) == (picture(1), "b", None)
 
 
 def test_shards_written_by_datasets_are_read(tmp_path, picture):
@@ -94,8 +97,8 @@ def test_shards_written_by_datasets_are_read(tmp_path, picture):
     features = datasets.Features({"image": datasets.Image(), "text": datasets.Value("string")})
     datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "hf.parquet")
     found = opened(tmp_path, caption="text")
-    row = found.read(found.groups[0])[2]
-    assert (row.encoded, row.captions[0]) == (picture(2), "c")
+    row = rows_of(found)[2]
+    assert (row["image"], row["text"]) == (picture(2), "c")
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
@@ -103,7 +106,7 @@ def test_plain_binary_of_any_width_is_an_image_column(tmp_path, picture, kind):
     table = pa.table({"png": pa.array([picture(0)], kind), "alt": pa.array(["a"], pa.large_string())})
     pq.write_table(table, tmp_path / "plain.parquet")
     found = opened(tmp_path, "png", "alt")
-    assert found.read(found.groups[0])[0].encoded == picture(0)
+    assert rows_of(found)[0]["png"] == picture(0)
 
 
 @pytest.mark.parametrize(("image", "caption", "missing"), [("picture", "caption", "picture"), ("image", "alt", "alt")])

@@ -1,14 +1,13 @@
 import math
-from itertools import islice, pairwise
+from itertools import islice
 
 import pytest
 import torch
 
 from dataengine.errors import ManifestError, StageError
 from dataengine.trainer import checkpoint as checkpoints
-from dataengine.trainer.config import OptimizerConfig, ScheduleConfig
 from dataengine.trainer.data import Batch, Reader, ReaderState
-from dataengine.trainer.training import MAX_BAD_STEPS, Training, adamw, learning_rate
+from dataengine.trainer.training import MAX_BAD_STEPS, Training
 
 
 @pytest.fixture
@@ -116,29 +115,6 @@ def test_a_checkpoint_of_another_configuration_is_refused_by_the_key(tiny, batch
     other = Training(tiny(optimizer={"lr": 0.5}))
     with pytest.raises(ManifestError, match=r"optimizer\.lr: 0\.001 → 0\.5"):
         other.restore(checkpoints.read(path))
-
-
-def test_biases_and_norms_do_not_decay(tiny):
-    model = Training(tiny()).model
-    decayed, kept = adamw(model, OptimizerConfig(weight_decay=0.1)).param_groups
-    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.1, 0.0)
-    assert all(p.ndim >= 2 for p in decayed["params"]) and all(p.ndim == 1 for p in kept["params"])
-    assert len(decayed["params"]) + len(kept["params"]) == len(list(model.parameters()))
-
-
-def test_the_learning_rate_rises_and_falls_as_a_cosine_to_its_floor():
-    schedule = ScheduleConfig(kind="cosine", warmup=10, floor=0.1)
-    rates = [learning_rate(step, 110, schedule) for step in range(111)]
-    assert rates[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
-    assert rates[10] == 1.0
-    assert rates[60] == pytest.approx(0.55)
-    assert rates[110] == pytest.approx(0.1)
-    assert all(a >= b for a, b in pairwise(rates[10:]))
-
-
-def test_a_constant_rate_stays():
-    schedule = ScheduleConfig(kind="constant", warmup=0)
-    assert {learning_rate(step, 10, schedule) for step in range(10)} == {1.0}
 
 
 def test_bfloat16_arithmetic_trains_fp32_weights(tiny):

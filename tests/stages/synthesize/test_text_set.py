@@ -19,6 +19,7 @@ from stages.synthesize.palette import COLOURS, contrast
 from stages.synthesize.recipe import Recipe
 from stages.synthesize.text_set import Params, TextSet
 from stages.synthesize.words import longtail
+from stages.synthesize.words.strings import held_out
 
 QUICK = "manifests/synth/quick.yaml"
 LANGUAGES = ("en", "ru", "zh-Hans", "zh-Hant", "ja", "ko", "ar", "hi", "th")
@@ -318,6 +319,8 @@ def test_photographs_stand_behind_media_and_decide_what_stands(tmp_path: Path):
         {"mixed": 0.5},
         {"coverage": {"characters": "general-standard", "at_least": 200}},
         {"coverage": {"characters": "general-standard"}, "strategies": {"complex": 1}},
+        {"grounds": ["whit"]},
+        {"strings": {"alphabet": "AB"}, "strategies": {"complex": 1}},
         {"curriculum": [{"until": 0.5}]},
         {"curriculum": [{"until": 0.5}, {"until": 0.4}, {"until": 1}]},
     ],
@@ -325,3 +328,16 @@ def test_photographs_stand_behind_media_and_decide_what_stands(tmp_path: Path):
 def test_a_set_that_cannot_be_drawn_is_refused(changes: dict):
     with pytest.raises(ValidationError):
         Recipe.model_validate(recipe(**changes))
+
+
+def test_a_set_of_strings_shows_them_alone_in_the_type_and_colours_asked_for():
+    strings = {"alphabet": "AB7", "length": [1, 4], "part": "train"}
+    plain = {"grounds": ["white"], "inks": ["black"], "plain": True, "captions": "text", "format": "png"}
+    asked = recipe(sizes=[[72, 24]], families=["Lora", "Roboto Slab"], strings=strings, smallest=8, **plain)
+    found = _produce(text_set(set=asked, count=60))
+    assert all(isinstance(sample, Sample) for sample in found)
+    assert all(set(s.caption) <= set("AB7") and s.caption == s.text[0].content for s in found)
+    assert not any(held_out(s.caption) for s in found)
+    assert {f for s in found for f in s.meta["fonts"]} == {"Lora", "Roboto Slab"}
+    pixels = np.asarray(Image.open(io.BytesIO(found[0].encoded)))
+    assert pixels.shape == (24, 72, 3) and (pixels[0] == 255).all() and pixels.min() < 40
