@@ -6,8 +6,7 @@ signal's part holds the rows of the samples' part of the same number in the same
 sample_id must agree too, so that a part measured from earlier samples never passes for one of these.
 
 The views join on part, row and sample_id, so that a query for one sample reads little. Questions to all samples ask
-`measured()` for the columns they need: it reads the files of samples and signals in step, which needs no join, where
-the footers say that every part has as many rows in both.
+`measured()` for the columns that they need; see `dataengine.instep`.
 """
 
 import glob
@@ -15,19 +14,17 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
-from itertools import pairwise
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from dataengine import schema
+from dataengine import instep, schema
 from dataengine.config import near
 from dataengine.errors import ManifestError, RunError
 from dataengine.run import Run
 
 _KEYS = ("sample_id", "part", "row")
-_NUMBERED = r"part-(\d+)\.parquet$"
 _ORDER = re.compile(r"(.*?)((?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?)", re.I | re.S)
 _FLAT = {"failures": schema.FAILURES, "decisions": schema.DECISIONS, "weights": schema.WEIGHTS, "plan": schema.PLAN}
 
@@ -43,8 +40,7 @@ def connect(run: Run, memory: str = "2GB", signals: Sequence[str] | None = None)
         names = _signal_names(run) if signals is None else signals
         measured = {name: url for name in names if (url := _url(run, f"signals/{name}"))}
         samples = _url(run, "samples")
-        for view, url in {"samples": samples, **{f"signal_{name}": url for name, url in measured.items()}}.items():
-            db.execute(f'set variable "{view}" = ?', [url or None])  # for `_in_step`
+        instep.name_files(db, {"samples": samples or None, **{f"signal_{name}": url for name, url in measured.items()}})
         _samples_view(db, _source(samples))
         # A signal whose columns have changed has parts of both kinds until all of them are made anew.
         _signal_views(db, {name: _source(url, ", union_by_name=true") for name, url in measured.items()})
@@ -88,8 +84,8 @@ def first_line(error: duckdb.Error) -> str:
 def columns(db: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
     """The names and DuckDB types of a view's columns, as they were when it was made: `describe` would open every file
     again."""
-    found = "select column_name, data_type from duckdb_columns() where table_name = ? order by column_index"
-    return dict(db.execute(found, [view]).fetchall())
+    found = "select column_name, data_type from duckdb_columns() where not internal and table_name = ?"
+    return dict(db.execute(f"{found} order by column_index", [view]).fetchall())
 
 
 def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dict[str, str]) -> list[str]:
@@ -149,70 +145,22 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 def measured(db: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> str:
     """The view `measured` with some of its columns, as a subquery for questions to all samples: signals that have none
-    of the columns are not read, and the others are read in step with the samples where `_in_step` finds that possible.
-    """
+    of the columns are not read, and the others are read in step with the samples where that can be."""
     own = [c for c in columns(db, "samples") if c in wanted and c not in _KEYS]
     held = {}
     views = "select view_name from duckdb_views() where starts_with(view_name, 'signal_') order by all"
     for (view,) in db.execute(views).fetchall():
         if found := {c: t for c, t in columns(db, view).items() if c in wanted and c not in (*_KEYS, *own)}:
             held[view] = found
-    parts = _in_step(db, list(held))
-    joins = "".join(f' left join "{view}" using (sample_id, part, row)' for view in held if view not in parts)
+    source, in_step = instep.beside(db, own, held)
+    joins = "".join(f' left join "{view}" using (sample_id, part, row)' for view in held if view not in in_step)
     picked = [f"samples.{key}" for key in _KEYS] + [f'samples."{c}"' for c in own]
     for view, found in held.items():
-        same = f'case when samples."{view}" then samples."{view}.%s" end as "%s"' if view in parts else ""
-        picked += [same % (c, c) if same else f'"{view}"."{c}"' for c in found]
-    beside = {view: found for view, found in held.items() if view in parts}
-    return f"(select {', '.join(picked)} from {_beside(db, parts, own, beside)} samples{joins})"
-
-
-def _in_step(db: duckdb.DuckDBPyConnection, views: Sequence[str]) -> dict[str, list[tuple[int, int, str]]]:
-    """The parts of samples, and of those signals of which every part has as many rows as that of the samples: number,
-    rows and path of each, in order. Empty where there is no such signal."""
-    if not views or db.execute("select getvariable('samples')").fetchall() == [(None,)]:
-        return {}
-    parts = {}
-    for view in ("samples", *views):
-        footers = f"""select regexp_extract(file_name, '{_NUMBERED}', 1)::int, num_rows, file_name
-            from parquet_file_metadata(getvariable('{view}')) order by all"""
-        found = db.execute(footers).fetchall()
-        if view == "samples" or [part[:2] for part in found] == [part[:2] for part in parts["samples"]]:
-            parts[view] = found
-    return parts if len(parts) > 1 else {}
-
-
-def _beside(
-    db: duckdb.DuckDBPyConnection,
-    parts: Mapping[str, Sequence[tuple[int, int, str]]],
-    own: Sequence[str],
-    held: Mapping[str, Mapping[str, str]],
-) -> str:
-    """Samples beside signals whose files can be read in step, as a subquery: the columns `own` of samples, for each
-    signal whether its sample_id is the same, and its columns as `<view>.<column>`. DuckDB reads each such scan in one
-    thread, so there are as many as threads."""
-    if not parts:
-        return "samples"
-    count = len(parts["samples"])
-    [(threads,)] = db.execute("select current_setting('threads')").fetchall()
-    bounds = [count * i // min(threads, count) for i in range(min(threads, count) + 1)]
-    pieces = []
-    for first, last in pairwise(bounds):
-        numbers = [number for number, _, _ in parts["samples"][first:last]]
-        picked = ["s.sample_id", f"{numbers}[s.file_index::int + 1] as part", "s.file_row_number::int as row"]
-        picked += [f's."{c}"' for c in own]
-        joins = ""
-        for view, found in held.items():
-            # A part from before the signal's columns changed lacks some, or has them in another type.
-            source = _files([path for _, _, path in parts[view][first:last]], "union_by_name=true")
-            there = {row[0] for row in db.execute(f"describe from {source}").fetchall()}
-            joins += f' positional join {source} "{view}"'
-            picked.append(f'"{view}".sample_id = s.sample_id as "{view}"')
-            values = {c: f'"{view}"."{c}"' if c in there else "null" for c in found}
-            picked += [f'{values[c]}::{kind} as "{view}.{c}"' for c, kind in found.items()]
-        source = _files([path for _, _, path in parts["samples"][first:last]], "file_row_number=true")
-        pieces.append(f"select {', '.join(picked)} from {source} s{joins}")
-    return f"({' union all '.join(pieces)})"
+        if view in in_step:
+            picked += [f'case when samples."{view}" then samples."{view}.{c}" end as "{c}"' for c in found]
+        else:
+            picked += [f'"{view}"."{c}"' for c in found]
+    return f"(select {', '.join(picked)} from {source} samples{joins})"
 
 
 def query(run: Run, sql: str) -> pa.Table:
@@ -262,11 +210,6 @@ def _url(run: Run, dataset: str, pattern: str = "*.parquet") -> str:
     return f"{glob.escape(folder if run.local else run.fs.unstrip_protocol(folder))}/{pattern}"
 
 
-def _files(paths: Sequence[str], options: str) -> str:
-    """The table function that reads some files, in order."""
-    return f"read_parquet([{', '.join(_quoted(glob.escape(path)) for path in paths)}], {options})"
-
-
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -277,7 +220,7 @@ def _signal_names(run: Run) -> list[str]:
 
 
 def _position(alias: str = "") -> str:
-    return f"regexp_extract({alias}filename, '{_NUMBERED}', 1)::int as part, {alias}file_row_number::int as row"
+    return f"regexp_extract({alias}filename, '{instep.NUMBERED}', 1)::int as part, {alias}file_row_number::int as row"
 
 
 def _view(db: duckdb.DuckDBPyConnection, name: str, source: str, columns: pa.Schema) -> None:

@@ -24,24 +24,34 @@ def funnel(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int]]:
     return rows
 
 
-def shares(db: duckdb.DuckDBPyConnection, by: str) -> list[tuple[int, str, int, int, int, float]]:
-    """(phase, value, kept samples, uses, distinct samples used, share of the phase's uses) for an SQL expression over
-    what was measured, in which `category` is that of weights."""
+def shares(
+    db: duckdb.DuckDBPyConnection, expressions: Sequence[str]
+) -> list[list[tuple[int, str, int, int, int, float]]]:
+    """(phase, value, kept samples, uses, distinct samples used, share of the phase's uses) for each of some SQL
+    expressions over what was measured, in which `category` and `language` are those of weights; all in one pass."""
     known = catalog.columns(db, "measured")
-    wanted = {"category", *catalog.referenced_columns(db, by, known)}
-    return db.execute(
+    wanted = {c for by in expressions for c in catalog.referenced_columns(db, by, known)}
+    beyond = wanted - {"sample_id", "part", "row", "category", "language"}
+    joined = f"weights w join {catalog.measured(db, beyond)} m using (part, row)" if beyond else "weights w"
+    used = ", ".join(f'm."{c}"' for c in sorted(beyond))
+    values = ", ".join(f"coalesce(({by}\n)::varchar, 'unknown') as _{i}" for i, by in enumerate(expressions))
+    names = [f"_{i}" for i in range(len(expressions))]
+    which = " ".join(f"when grouping({name}) = 0 then {i}" for i, name in enumerate(names))
+    rows = db.execute(
         f"""with joined as (
-                select m.* replace (w.category as category), w.phase as _phase, w.repeats as _repeats
-                from weights w join {catalog.measured(db, wanted)} m using (part, row)
-            ), uses as (
-                select _phase, coalesce(({by}\n)::varchar, 'unknown') as value, count(*) as kept,
+                select w.sample_id, part, row, w.category, w.language, w.phase as _phase, w.repeats as _repeats
+                    {", " * bool(used)}{used} from {joined}
+            ), valued as (select _phase, _repeats, {values} from joined),
+            uses as (
+                select case {which} end as _which, _phase, coalesce({", ".join(names)}) as value, count(*) as kept,
                     sum(_repeats)::bigint as uses, count(*) filter (_repeats > 0) as used
-                from joined group by all
+                from valued group by grouping sets ({", ".join(f"(_phase, {name})" for name in names)})
             )
-            select *, uses / nullif(sum(uses) over (partition by _phase), 0) from uses
+            select *, uses / nullif(sum(uses) over (partition by _which, _phase), 0) from uses
             order by _phase, uses desc, value
         """
     ).fetchall()
+    return [[row[1:] for row in rows if row[0] == i] for i in range(len(expressions))]
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,8 @@ def balances(db: duckdb.DuckDBPyConnection, balance: Mapping[str, Any]) -> list[
     dimensions = [{"by": "category"} | balance, *({"by": "category"} | d for d in balance.get("also", []))]
     if all(d["by"] != "language" for d in dimensions):
         dimensions.append({"by": "language"})
-    return [(d["by"], _of_dimension(shares(db, d["by"]), d, balance.get("size"))) for d in dimensions]
+    found = shares(db, [d["by"] for d in dimensions])
+    return [(d["by"], _of_dimension(rows, d, balance.get("size"))) for d, rows in zip(dimensions, found, strict=True)]
 
 
 def _of_dimension(
@@ -108,7 +119,9 @@ def unmeasured(db: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int]]:
     for (view,) in views.fetchall():
         columns = [c for c in catalog.columns(db, view) if c not in ("sample_id", "part", "row")]
         empty = " and ".join(f'"{c}" is null' for c in columns)
-        [(without, total)] = db.execute(f'select count_if({empty})::bigint, count(*) from "{view}"').fetchall()
+        # Asked after `where`, so that what is known of whole row groups need not be read.
+        asked = f'select (select count(*) from "{view}" where {empty}), count(*) from "{view}"'
+        [(without, total)] = db.execute(asked).fetchall()
         rows += [(view.removeprefix("signal_"), without, total)] if without else []
     return rows
 

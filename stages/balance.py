@@ -168,7 +168,7 @@ class Balance:
         return f"""
             with shared as ({shared}), ranked as (
                 select *, row_number() over (
-                    partition by {cell} order by {", ".join([*preferred, "chance", "part", "row"])}
+                    partition by cell order by {", ".join([*preferred, "chance", "part", "row"])}
                 ) as rank from shared
             )
             select sample_id, phase, category, language, (whole + (rank <= spare)::int)::int as repeats, part, row
@@ -177,13 +177,17 @@ class Balance:
 
     def _evenly(self, cell: str) -> str:
         """The uses that every sample of a cell gets, how many of them get one more, and who is first to."""
-        return f"""select *, uses // n as whole, uses % n as spare, md5('{self.seed}:balance:' || sample_id) as chance
+        return f"""select *, uses // n as whole, uses % n as spare, {self._hash(16)}::ubigint as chance
             from _kept join _need using ({cell})"""
+
+    def _hash(self, digits: int) -> str:
+        """SQL for the first hexadecimal digits of a sample's seeded hash, to be cast to a number."""
+        return f"('0x' || left(md5('{self.seed}:balance:' || sample_id), {digits}))"
 
     def _by_weight(self, source: str, cell: str) -> str:
         """The same by weight: the fraction that rounding leaves of each share is its chance to get one more, drawn
         without replacement (Efraimidis and Spirakis 2006)."""
-        drawn = f"('0x' || left(md5('{self.seed}:balance:' || sample_id), 13))::bigint / {1 << 52}"
+        drawn = f"{self._hash(13)}::bigint / {1 << 52}"
         fraction = "nullif(share - floor(share), 0)"
         return f"""
             with weighed as (
@@ -191,11 +195,12 @@ class Balance:
                 from {source} join _need using ({cell})
             )
             select *, floor(share) as whole, -ln(1 - {drawn}) / {fraction} as chance,
-                round(sum(share - floor(share)) over (partition by {cell})) as spare
+                round(sum(share - floor(share)) over (partition by cell)) as spare
             from weighed"""
 
     def _need(self, counted: pa.Table, classes: list[str]) -> pa.Table:
-        """How many `uses` each cell gets, beside its phase, its classes, `n`, and the `total` of its weights."""
+        """How many `uses` each cell gets, beside its phase, its classes, `n`, and the `total` of its weights. The
+        number `cell` stands for it in what follows: a window parts rows by a number much faster than by texts."""
         phases, counts = counted["phase"].to_numpy(), counted["n"].to_numpy()
         cells = list(zip(*(counted[c].to_pylist() for c in classes), strict=True)) or [()] * len(counts)
         quotas = [d.quota for d in self.params.dimensions]
@@ -206,6 +211,7 @@ class Balance:
             size = self.params.size or float(there)
             wanted[rows] = uses([cells[i] for i in rows], counts[rows], quotas, size, self.params.max_repeats)
         groups = [(phase, cell[:1]) for phase, cell in zip(phases.tolist(), cells, strict=True)]
+        counted = counted.append_column("cell", pa.array(np.arange(len(counts), dtype=np.int32)))
         return counted.append_column("uses", pa.array(whole(wanted, groups, counts * self.params.max_repeats)))
 
     def _refuse_untargeted(self, counted: pa.Table) -> None:

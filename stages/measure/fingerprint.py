@@ -68,7 +68,7 @@ class Fingerprint:
     """The signal `fingerprint`."""
 
     Params = Params
-    version = 5
+    version = 4
     resources = Resources(cpus=1, memory=2 * GIB, batch=4)  # so few that they stay in the cache
     columns = pa.schema(
         [
@@ -84,7 +84,7 @@ class Fingerprint:
         pass
 
     def measure(self, images: Sequence[Image]) -> pa.Table:
-        greys = [reduce(i.grey, 64) for i in images]  # both hashes start here, so that every pixel is read once
+        greys = [reduce(i.grey, 128) for i in images]  # both hashes start here, so that every pixel is read once
         columns = {
             "phash": [phash(g) for g in greys],
             "dhash": [dhash(g) for g in greys],

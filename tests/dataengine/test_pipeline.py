@@ -92,7 +92,7 @@ def test_a_share_is_kept_as_the_numbers_that_it_became(done):
     )
     dropped = rows.fetchall()
     assert dropped and all(clarity < numbers[category] for clarity, category, _ in dropped)
-    assert all(reason.endswith(f"clarity >= {np.float32(numbers[category])}") for _, category, reason in dropped)
+    assert all(reason.endswith(f"clarity >= {np.float32(numbers[category])!s}") for _, category, reason in dropped)
 
 
 def test_files_that_are_no_pictures_are_failures_with_their_reasons(done):
