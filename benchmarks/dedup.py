@@ -1,21 +1,33 @@
-"""Seconds to find all pairs of hashes within 6 bits, by the index, beside comparing all pairs in blocks.
+"""Seconds of one core to find all pairs of hashes within 6 bits, by the index, beside comparing all pairs in blocks.
 
     python benchmarks/dedup.py [--sizes 10000 100000 1000000] [--distance 6]
+    python benchmarks/dedup.py --samples 1000000
+    python benchmarks/dedup.py --photographs build/photographs
 
 Random 64-bit hashes, a tenth of which are copies of others with up to `distance` bits turned. For each size every
 planted pair must be found, and all pairs of 200 random hashes must be those of brute force. The baseline compares all
 pairs in blocks of 2,048; beyond 200,000 hashes its time is reckoned from a part of the blocks.
+
+`--samples` times the whole stage on a run without pictures that has such hashes. `--photographs` tells how many copies
+of photographs, made in several ways, lie within some distances of their originals, and how many different photographs.
 """
 
 import argparse
+import itertools
 import resource
 import sys
+import tempfile
 import time
-from itertools import islice
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from stages import hamming
+from dataengine import catalog, schema
+from dataengine.run import Mark, Run
+from stages import dedup, hamming
+
+sys.path.insert(0, str(Path(__file__).parent))  # for modules beside this one, each where it is used: they are large
 
 _WHOLE = 200_000  # hashes of which all blocks are compared
 _SAMPLE = 4_000  # blocks that are timed where there are more
@@ -51,35 +63,105 @@ def blockwise(hashes: np.ndarray, distance: int) -> float:
     sides = -(-len(hashes) // 2048)
     blocks = sides * (sides + 1) // 2
     timed = blocks if len(hashes) <= _WHOLE else _SAMPLE
-    began = time.perf_counter()
-    for _ in islice(hamming._compared(hashes, distance), timed):
+    began = time.process_time()
+    for _ in itertools.islice(hamming._compared(hashes, distance), timed):
         pass
-    return (time.perf_counter() - began) * blocks / timed
+    return (time.process_time() - began) * blocks / timed
+
+
+def peak() -> float:
+    """MiB at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def compare(sizes: list[int], distance: int) -> None:
+    print(f"{'hashes':>10}{'pairs':>10}{'index s':>9}{'blocks s':>10}{'ratio':>8}{'growth':>8}{'peak MiB':>10}  bands")
+    hamming.near_pairs(planted(20_000, distance)[0], distance)  # warm
+    before = None
+    for size in sizes:
+        hashes, of = planted(size, distance)
+        began = time.process_time()
+        pairs = hamming.near_pairs(hashes, distance)
+        seconds, most = time.process_time() - began, peak()
+        check(hashes, of, pairs, distance)
+        blocks = blockwise(hashes, distance)
+        growth = f"{np.log(seconds / before[1]) / np.log(size / before[0]):.2f}" if before else ""
+        bands = ", ".join(f"{b.width} bits within {b.radius}" for b in hamming._plan(hashes, distance) or [])
+        print(
+            f"{size:>10,}{len(pairs):>10,}{seconds:>9.2f}{blocks:>10.1f}{blocks / seconds:>7.0f}×{growth:>8}"
+            f"{most:>10.0f}  {bands or 'all pairs'}",
+            flush=True,
+        )
+        before = size, seconds
+
+
+def whole_stage(samples: int) -> None:
+    import metadata
+
+    hashes, _ = planted(samples, 6)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(f"{folder}/run")
+        for number, first in enumerate(range(0, samples, 4096)):
+            made, *_ = metadata.columns(first, min(4096, samples - first))
+            ids, some = made["sample_id"], hashes[first : first + 4096]
+            nothing = {f.name: pa.nulls(len(ids), f.type) for f in schema.SAMPLES}
+            fingerprint = {"sample_id": ids, "phash": some, "dhash": some, "pixel_digest": ids}
+            for dataset, table in (
+                ("samples", pa.table({**nothing, **made}).select(schema.SAMPLES.names).cast(schema.SAMPLES)),
+                ("signals/fingerprint", pa.table(fingerprint)),
+            ):
+                with run.writer(run.part(dataset, number), table.schema) as writer:
+                    writer.write(table)
+                    writer.commit(Mark("benchmark", "", "", inputs=len(ids)))
+        db, before = catalog.connect(run), peak()
+        began, used = time.perf_counter(), time.process_time()
+        twins = sum(
+            batch.num_rows - batch["duplicate_of"].null_count for batch in dedup.Dedup(0, dedup.Params()).rows(db)
+        )
+        print(
+            f"{samples:,} samples, {twins:,} duplicates: {time.perf_counter() - began:.1f} s, of processors "
+            f"{time.process_time() - used:.1f} s, {peak():,.0f} MiB at most, {before:,.0f} MiB before"
+        )
+
+
+def photographs(folders: list[Path]) -> None:
+    import degradation
+
+    pictures = list(degradation._photographs(folders))
+    whole = degradation._hashes([degradation.jpeg(p) for p in pictures])
+    apart = bits(itertools.combinations(whole, 2))
+    limits = ((6, 64), (6, 10), (6, 14), (10, 14))
+    print(f"{len(pictures)} photographs; pHash and dHash differ in at most\n")
+    print("| | " + " | ".join(f"{p}, {'any' if d == 64 else d}" for p, d in limits) + " |")
+    print("|---|" + "--:|" * len(limits))
+    for name, make in degradation.TWINS.items():
+        copies = [make(p, np.random.default_rng([1, i])) for i, p in enumerate(pictures)]
+        near = bits(zip(whole, degradation._hashes(copies), strict=True))
+        print(f"| {name} | " + " | ".join(f"{(near <= limit).all(axis=1).mean():.2f}" for limit in limits) + " |")
+    print(
+        "| pairs of different ones | " + " | ".join(f"{(apart <= limit).all(axis=1).sum()}" for limit in limits) + " |"
+    )
+    print(f"\nThe nearest different ones: {apart[:, 0].min()} bits of pHash, {apart[:, 1].min()} of dHash")
+
+
+def bits(pairs: object) -> np.ndarray:
+    """By how many bits the hashes of each pair differ, int64 (n, 2): pHash, dHash."""
+    return np.array([[(x ^ y).bit_count() for x, y in zip(a, b, strict=True)] for a, b in pairs])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", type=int, default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--distance", type=int, default=6)
+    parser.add_argument("--samples", type=int, help="time the whole stage instead")
+    parser.add_argument("--photographs", nargs="*", type=Path, help="compare photographs instead; further folders")
     given = parser.parse_args()
-    print(f"{'hashes':>10}{'pairs':>10}{'index s':>9}{'blocks s':>10}{'ratio':>8}{'growth':>8}{'peak MiB':>10}  bands")
-    hamming.near_pairs(planted(20_000, given.distance)[0], given.distance)  # warm
-    before = None
-    for size in given.sizes:
-        hashes, of = planted(size, given.distance)
-        began = time.perf_counter()
-        pairs = hamming.near_pairs(hashes, given.distance)
-        seconds = time.perf_counter() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-        check(hashes, of, pairs, given.distance)
-        blocks = blockwise(hashes, given.distance)
-        growth = f"{np.log(seconds / before[1]) / np.log(size / before[0]):.2f}" if before else ""
-        bands = ", ".join(f"{b.width} bits within {b.radius}" for b in hamming._plan(hashes, given.distance) or [])
-        print(
-            f"{size:>10,}{len(pairs):>10,}{seconds:>9.2f}{blocks:>10.1f}{blocks / seconds:>7.0f}×{growth:>8}"
-            f"{peak:>10.0f}  {bands or 'all pairs'}"
-        )
-        before = size, seconds
+    if given.samples:
+        whole_stage(given.samples)
+    elif given.photographs is not None:
+        photographs(given.photographs)
+    else:
+        compare(given.sizes, given.distance)
 
 
 if __name__ == "__main__":
