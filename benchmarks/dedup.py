@@ -28,7 +28,7 @@ from dataengine.run import Mark, Run
 from stages import dedup, hamming
 from stages.measure.fingerprint import simhash
 
-sys.path.insert(0, str(Path(__file__).parent))  # for modules beside this one, each where it is used: they are large
+sys.path.insert(0, str(Path(__file__).parent))  # for `degradation`, where it is used: it loads much
 
 _WHOLE = 200_000  # hashes of which all blocks are compared
 _SAMPLE = 4_000  # blocks that are timed where there are more
@@ -97,18 +97,16 @@ def compare(sizes: list[int], distance: int) -> None:
 
 
 def whole_stage(samples: int) -> None:
-    import metadata
-
     hashes, _ = planted(samples, 6)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(f"{folder}/run")
         for number, first in enumerate(range(0, samples, 4096)):
             some = hashes[first : first + 4096]
-            made, *_ = metadata.columns(first, len(some))
             rng = np.random.default_rng([1, first])
             digests = [pa.array([rng.bytes(16).hex() for _ in some]) for _ in range(3)]
+            sides = {side: pa.array(rng.integers(128, 2048, len(some)), pa.int32()) for side in ("width", "height")}
             nothing = {f.name: pa.nulls(len(some), f.type) for f in schema.SAMPLES}
-            whole = pa.table({**nothing, **made, "sample_id": digests[0]}).select(schema.SAMPLES.names)
+            whole = pa.table({**nothing, **sides, "sample_id": digests[0]}).select(schema.SAMPLES.names)
             fingerprint = [digests[0], some, some, *digests[1:], pa.array(some)]
             names = ["sample_id", "phash", "dhash", "digest", "pixel_digest", "caption_hash"]
             for dataset, table in (
@@ -157,7 +155,7 @@ def captions() -> None:
     from demo.photographs import CAPTIONED
 
     short = [caption for *_, caption in CAPTIONED]
-    for name, texts in (("short", short), ("of four", [" ".join(np.roll(short, i)[:4]) for i in range(len(short))])):
+    for name, texts in (("short", short), ("of four", [" ".join(short[i : i + 4]) for i in range(0, 16, 4)])):
         pairs = [(text, " ".join(np.delete(text.split(), i))) for text in texts for i in range(len(text.split()))]
         words = np.mean([len(text.split()) for text in texts])
         apart = bits(((simhash(a),), (simhash(b),)) for a, b in itertools.combinations(texts, 2))
