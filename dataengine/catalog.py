@@ -12,7 +12,7 @@ The views join on part, row and sample_id, so that a query for one sample reads 
 import glob
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
 
@@ -37,13 +37,16 @@ def connect(run: Run, memory: str = "2GB", signals: Sequence[str] | None = None)
     if not run.local:
         db.register_filesystem(run.fs)
     try:
+        samples = _url(run, "samples")
+        _samples_view(db, _source(samples))
         names = _signal_names(run) if signals is None else signals
         measured = {name: url for name in names if (url := _url(run, f"signals/{name}"))}
-        samples = _url(run, "samples")
-        instep.name_files(db, {"samples": samples or None, **{f"signal_{name}": url for name, url in measured.items()}})
-        _samples_view(db, _source(samples))
         # A signal whose columns have changed has parts of both kinds until all of them are made anew.
-        _signal_views(db, {name: _source(url, ", union_by_name=true") for name, url in measured.items()})
+        uniform = {name: url for name, url in measured.items() if _uniform(db, url)}
+        by_name = {name: "" if name in uniform else ", union_by_name=true" for name in measured}
+        _signal_views(db, {name: _source(url, by_name[name]) for name, url in measured.items()})
+        if samples:
+            instep.name_files(db, samples, {f"signal_{name}": url for name, url in uniform.items()})
         for name, columns in _FLAT.items():
             _view(db, name, _source(_url(run, name)), columns)
         _view(db, "shards", _source(_url(run, "shards", "*/*/*.parquet")), schema.SHARD)
@@ -90,21 +93,13 @@ def columns(db: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
 
 def referenced_columns(db: duckdb.DuckDBPyConnection, predicate: str, known: dict[str, str]) -> list[str]:
     """The known columns that a predicate names, in order of appearance. Raises ValueError when it does not parse."""
+    [(text,)] = db.execute("select json_serialize_sql(?)", [f"select ({predicate}\n)"]).fetchall()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise ValueError(tree["error_message"])
     lower = {c.lower(): c for c in known}
-    refs = (node["column_names"] for node in _nodes(_tree(db, predicate)) if node.get("class") == "COLUMN_REF")
-    named = ([lower[n.lower()] for n in names if n.lower() in lower] for names in refs)
-    return list(dict.fromkeys(found[0] for found in named if found))
-
-
-def needed_columns(db: duckdb.DuckDBPyConnection, expressions: Iterable[str]) -> set[str]:
-    """The columns of `measured` without which expressions cannot be evaluated: those that they name, or all where one
-    takes them by a pattern, as `columns('clip.*')` does. Raises ValueError when one does not parse."""
-    known = columns(db, "measured")
-    found: set[str] = set()
-    for expression in expressions:
-        patterns = any(node.get("class") == "STAR" for node in _nodes(_tree(db, expression)))
-        found.update(known if patterns else referenced_columns(db, expression, known))
-    return found
+    refs = ([lower[n.lower()] for n in names if n.lower() in lower] for names in _column_refs(tree))
+    return list(dict.fromkeys(found[0] for found in refs if found))
 
 
 def kind_of(db: duckdb.DuckDBPyConnection, where: str, expression: str, source: str = "measured") -> str:
@@ -126,21 +121,16 @@ def ordered(term: str) -> tuple[str, str]:
     return expression, order.strip()
 
 
-def _tree(db: duckdb.DuckDBPyConnection, expression: str) -> Any:
-    """An expression as DuckDB parses it. Raises ValueError when it does not."""
-    [(text,)] = db.execute("select json_serialize_sql(?)", [f"select ({expression}\n)"]).fetchall()
-    tree = json.loads(text)
-    if tree["error"]:
-        raise ValueError(tree["error_message"])
-    return tree
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every node of a parsed expression: a reference has the names of `column`, `view.column` or `column.field`."""
-    if isinstance(tree, dict):
-        yield tree
-    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _nodes(value)
+def _column_refs(node: Any) -> Iterator[list[str]]:
+    """The names in each reference: `column`, `view.column` or `column.field`."""
+    if isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"]
+        for value in node.values():
+            yield from _column_refs(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _column_refs(value)
 
 
 def measured(db: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> str:
@@ -150,7 +140,7 @@ def measured(db: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> str:
     held = {}
     views = "select view_name from duckdb_views() where starts_with(view_name, 'signal_') order by all"
     for (view,) in db.execute(views).fetchall():
-        if found := {c: t for c, t in columns(db, view).items() if c in wanted and c not in (*_KEYS, *own)}:
+        if found := [c for c in columns(db, view) if c in wanted and c not in (*_KEYS, *own)]:
             held[view] = found
     source, in_step = instep.beside(db, own, held)
     joins = "".join(f' left join "{view}" using (sample_id, part, row)' for view in held if view not in in_step)
@@ -197,6 +187,14 @@ def _url(run: Run, dataset: str, pattern: str = "*.parquet") -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _uniform(db: duckdb.DuckDBPyConnection, url: str) -> bool:
+    """Whether all files of a dataset have the same columns. Where they do DuckDB need not open each for every query
+    that it is given."""
+    digests = f"""select sum(hash(name, type, repetition_type, num_children, converted_type, logical_type)) as digest
+        from parquet_schema({_quoted(url)}) group by file_name"""
+    return db.execute(f"select count(distinct digest) = 1 from ({digests})").fetchall() == [(True,)]
 
 
 def _signal_names(run: Run) -> list[str]:

@@ -19,41 +19,40 @@ Part = tuple[int, int, str]
 """The number of a part, its rows, and its path."""
 
 
-def name_files(db: duckdb.DuckDBPyConnection, urls: Mapping[str, str]) -> None:
-    """Tell a connection where the files of `samples` and of views of signals are, by patterns."""
-    for view, url in urls.items():
+def name_files(db: duckdb.DuckDBPyConnection, samples: str, signals: Mapping[str, str]) -> None:
+    """Tell a connection, by patterns, where the files of samples are, and of signals, by their views, whose files all
+    have the same columns."""
+    for view, url in {"samples": samples, **signals}.items():
         db.execute(f'set variable "{view}" = ?', [url])
 
 
 def beside(
-    db: duckdb.DuckDBPyConnection, own: Sequence[str], held: Mapping[str, Mapping[str, str]]
+    db: duckdb.DuckDBPyConnection, own: Sequence[str], held: Mapping[str, Sequence[str]]
 ) -> tuple[str, list[str]]:
     """A subquery for samples beside the signals that can be read in step, and the views of these signals; for none, the
     view `samples`.
 
-    own: columns of samples; held: by view, names and DuckDB types of a signal's columns. The subquery has sample_id,
-    part, row and the columns of samples; for each signal, whether it was measured of this very sample, under the name
-    of its view; and its columns as `<view>.<column>`."""
+    own: columns of samples; held: by view, columns of a signal. The subquery has sample_id, part, row and the columns
+    of samples; for each signal, whether it was measured of this very sample, under the name of its view; and its
+    columns as `<view>.<column>`."""
     parts = _parts(db, list(held))
     if len(parts) < 2:
         return "samples", []
     count = len(parts["samples"])
     [(threads,)] = db.execute("select current_setting('threads')").fetchall()
     pieces = min(threads, count)  # each of them is read by one thread
-    bounds = pairwise(count * i // pieces for i in range(pieces + 1))
-    held = {view: columns for view, columns in held.items() if view in parts}
-    texts = [
-        _piece(db, i, {v: p[first:last] for v, p in parts.items()}, own, held) for i, (first, last) in enumerate(bounds)
-    ]
-    return f"({' union all '.join(texts)})", list(held)
+    there = {view: columns for view, columns in held.items() if view in parts}
+    texts = []
+    for first, last in pairwise(count * i // pieces for i in range(pieces + 1)):
+        texts.append(_piece(db, len(texts), {view: found[first:last] for view, found in parts.items()}, own, there))
+    return f"({' union all '.join(texts)})", list(there)
 
 
 def _parts(db: duckdb.DuckDBPyConnection, views: Sequence[str]) -> dict[str, list[Part]]:
     """The parts of samples, in order, and of those signals whose parts have the same numbers and rows."""
-    if not views or db.execute("select getvariable('samples')").fetchall() == [(None,)]:
-        return {}
+    named = {name for (name,) in db.execute("select name from duckdb_variables()").fetchall()}
     parts: dict[str, list[Part]] = {}
-    for view in ("samples", *views):
+    for view in ["samples", *(v for v in views if v in named)] if named.intersection(views) else []:
         footers = f"""select regexp_extract(file_name, '{NUMBERED}', 1)::int, num_rows, file_name
             from parquet_file_metadata(getvariable('{view}')) order by all"""
         found = db.execute(footers).fetchall()
@@ -67,23 +66,17 @@ def _piece(
     index: int,
     parts: Mapping[str, Sequence[Part]],
     own: Sequence[str],
-    held: Mapping[str, Mapping[str, str]],
+    held: Mapping[str, Sequence[str]],
 ) -> str:
-    """A query for some parts. Their paths are variables: there may be more than a parser reads in passing."""
-    sources = {}
+    """A query for some parts. Their paths are variables: they are too long a text to be parsed with each query."""
+    sources = []
     for view, found in parts.items():
         db.execute(f'set variable "{view}_{index}" = ?', [[glob.escape(path) for _, _, path in found]])
-        options = "file_row_number=true" if view == "samples" else "union_by_name=true"
-        sources[view] = f"read_parquet(getvariable('{view}_{index}'), {options})"
+        sources.append(f"read_parquet(getvariable('{view}_{index}'), file_row_number=true) \"{view}\"")
     db.execute(f'set variable "numbers_{index}" = ?', [[number for number, _, _ in parts["samples"]]])
     part = f"getvariable('numbers_{index}')[samples.file_index::int + 1]::int as part"
     picked = ["samples.sample_id", part, "samples.file_row_number::int as row", *(f'samples."{c}"' for c in own)]
     for view, columns in held.items():
         picked.append(f'"{view}".sample_id = samples.sample_id as "{view}"')
-        # Parts from before a signal's columns changed may lack some, or have them in other types.
-        there = {row[0] for row in db.execute(f"describe from {sources[view]}").fetchall()}
-        for column, kind in columns.items():
-            value = f'"{view}"."{column}"' if column in there else "null"
-            picked.append(f'{value}::{kind} as "{view}.{column}"')
-    joins = " positional join ".join(f'{source} "{view}"' for view, source in sources.items())
-    return f"select {', '.join(picked)} from {joins}"
+        picked += [f'"{view}"."{c}" as "{view}.{c}"' for c in columns]
+    return f"select {', '.join(picked)} from {' positional join '.join(sources)}"

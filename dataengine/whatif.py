@@ -28,7 +28,7 @@ def why(run: Run, sample_id: str, console: Console) -> None:
     db = catalog.connect(run)
     found = db.sql(
         """select source, uri, width, height, language, category, part, row, left(caption, 200) as caption
-            from measured where sample_id = ? order by part, row""",
+            from samples where sample_id = ? order by part, row""",
         params=[sample_id],
     ).to_arrow_table()
     if not found.num_rows:

@@ -7,6 +7,7 @@ The cost is one pass of DuckDB over metadata.
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal
 
 import duckdb
@@ -14,7 +15,7 @@ import pyarrow as pa
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dataengine import schema
-from dataengine.catalog import columns, first_line, measured, needed_columns, referenced_columns
+from dataengine.catalog import columns, first_line, measured, referenced_columns
 from dataengine.config import Config, suggest
 from dataengine.errors import ManifestError
 from stages.rescue import Rescue
@@ -251,7 +252,9 @@ class Select:
 
     def _source(self, db: duckdb.DuckDBPyConnection, expressions: Iterable[str], others: Collection[str] = ()) -> str:
         """What expressions are asked of: `measured` with the columns that they look at, and others."""
-        return f"{measured(db, needed_columns(db, expressions) | set(others))} measured"
+        known = columns(db, "measured")
+        named = (referenced_columns(db, expression, known) for expression in expressions)
+        return f"{measured(db, {*others, *chain.from_iterable(named)})} measured"
 
     def _since(self, f: Filter | Rescue) -> int:
         """The first phase that a filter applies in."""

@@ -62,3 +62,21 @@ def test_a_class_that_falls_short_is_reported(make_run, write_part):
     assert found["category"] == [("a", 3, 0.25, 0), ("b", 1, 0.75, 2)]
     assert found["seen"] == [("x", 2, None, 0), ("y", 2, None, 0)]
     assert found["language"] == [("unknown", 4, None, 0)]
+
+
+def test_shares_are_of_each_phase_with_the_category_that_weights_have(make_run, write_part):
+    run = make_run([{"category": "a"}] * 4, part=2, own={"seen": ["x", "y", None, "y"]})
+    used = [(256, 0, "b", 2), (256, 1, "b", 0), (256, 3, None, 1), (640, 3, "a", 4)]
+    rows = [
+        {"sample_id": f"id{i:04d}", "phase": phase, "category": c, "repeats": n, "part": i // 2, "row": i % 2}
+        for phase, i, c, n in used
+    ]
+    write_part(run, "weights", 0, pa.Table.from_pylist(rows, schema=schema.WEIGHTS))
+    db = catalog.connect(run)
+    by_category = [(256, "b", 2, 2, 1, 2 / 3), (256, "unknown", 1, 1, 1, 1 / 3), (640, "a", 1, 4, 1, 1.0)]
+    assert stats.shares(db, ["category"]) == [by_category]
+    both = [(256, "x b", 1, 2, 1, 2 / 3), (256, "unknown", 1, 1, 1, 1 / 3), (256, "y b", 1, 0, 0, 0.0)]
+    assert stats.shares(db, ["seen || ' ' || category", "category"]) == [
+        [*both, (640, "y a", 1, 4, 1, 1.0)],
+        by_category,
+    ]

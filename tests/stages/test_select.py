@@ -67,6 +67,14 @@ def test_a_predicate_over_many_samples_counts_each_once_however_many_phases_ther
     assert kept(above, 640) == [3, 4]
 
 
+def test_decisions_stand_in_the_order_of_samples_and_phases(make_run):
+    run = make_run([{"width": 100 + i % 7} for i in range(5000)], part=1700, sharp={"clarity": [0.0, 1.0] * 2500})
+    filters = [{"name": "a", "keep": "width > 102"}, {"name": "b", "keep": "clarity > 0", "phase": 640}]
+    decided = Select(0, Params(phases=[256, 640], filters=filters)).rows(catalog.connect(run)).read_all()
+    order = [(1700 * row["part"] + row["row"], row["phase"]) for row in decided.to_pylist()]
+    assert order == [(i, phase) for i in range(5000) for phase in (256, 640)]
+
+
 def test_a_predicate_without_columns_says_only_what_it_is(decide):
     assert decide({"name": "none", "keep": "1 = 2"})[0, 256]["reason"] == "keep: 1 = 2"
 
