@@ -134,23 +134,29 @@ def _column_refs(node: Any) -> Iterator[list[str]]:
 
 
 def measured(db: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> str:
-    """The view `measured` with some of its columns, as a subquery for questions to all samples: signals that have none
-    of the columns are not read, and the others are read in step with the samples where that can be."""
-    own = [c for c in columns(db, "samples") if c in wanted and c not in _KEYS]
-    held = {}
-    views = "select view_name from duckdb_views() where starts_with(view_name, 'signal_') order by all"
-    for (view,) in db.execute(views).fetchall():
-        if found := [c for c in columns(db, view) if c in wanted and c not in (*_KEYS, *own)]:
-            held[view] = found
+    """The view `measured` with its keys and some of its columns, as a subquery for questions to all samples: signals
+    that have none of the columns are not read, and the others are read in step with the samples where that can be."""
+    signals = "select view_name from duckdb_views() where starts_with(view_name, 'signal_') order by view_oid"
+    origins = [("samples", c) for c in columns(db, "samples") if c != "image"]
+    origins += [(v, c) for (v,) in db.execute(signals).fetchall() for c in columns(db, v) if c not in _KEYS]
+    # By their order: where two signals have a column of the same name, the view calls the second one otherwise.
+    known = zip(columns(db, "measured"), origins, strict=True)
+    picked = {name: origin for name, origin in known if name in wanted or name in _KEYS}
+    own = [column for view, column in picked.values() if view == "samples" and column not in _KEYS]
+    held: dict[str, list[str]] = {}
+    for view, column in picked.values():
+        if view != "samples":
+            held.setdefault(view, []).append(column)
     source, in_step = instep.beside(db, own, held)
-    joins = "".join(f' left join "{view}" using (sample_id, part, row)' for view in held if view not in in_step)
-    picked = [f"samples.{key}" for key in _KEYS] + [f'samples."{c}"' for c in own]
-    for view, found in held.items():
+
+    def value(view: str, column: str) -> str:
         if view in in_step:
-            picked += [f'case when samples."{view}" then samples."{view}.{c}" end as "{c}"' for c in found]
-        else:
-            picked += [f'"{view}"."{c}"' for c in found]
-    return f"(select {', '.join(picked)} from {source} samples{joins})"
+            return f'case when samples."{view}" then samples."{view}.{column}" end'
+        return f'"{view}"."{column}"'
+
+    joins = "".join(f' left join "{view}" using (sample_id, part, row)' for view in held if view not in in_step)
+    values = ", ".join(f'{value(*origin)} as "{name}"' for name, origin in picked.items())
+    return f"(select {values} from {source} samples{joins})"
 
 
 def query(run: Run, sql: str) -> pa.Table:

@@ -68,6 +68,16 @@ def test_only_the_signals_asked_for_are_joined(make_run):
     assert db.execute("select clarity from measured").fetchall() == [(1.0,)]
 
 
+def test_columns_of_the_same_name_are_called_as_the_view_calls_them(make_run):
+    run = make_run([{}], part=1, sharp={"clarity": [1.0], "width": [7]}, old={"clarity": [9.0]})
+    for signals in (["sharp", "old"], ["old", "sharp"]):
+        db = catalog.connect(run, signals=signals)
+        asked = "select clarity, clarity_1, width, width_1 from"
+        assert db.execute(f"{asked} {catalog.measured(db, catalog.columns(db, 'measured'))}").fetchall() == (
+            db.execute(f"{asked} measured").fetchall()
+        )
+
+
 def test_the_views_before_a_run_have_the_columns_of_those_after_it(make_run):
     run = make_run([{}], sharp={"clarity": pa.array([1.0], pa.float32())})
     before = catalog.connect_empty({"sharp": pa.schema([("clarity", pa.float32())])})
