@@ -1,6 +1,7 @@
 """Seconds of one core to find all pairs of hashes within 6 bits, by the index, beside comparing all pairs in blocks.
 
     python benchmarks/dedup.py [--sizes 10000 100000 1000000] [--distance 6]
+    python benchmarks/dedup.py --reckon 100000000
     python benchmarks/dedup.py --samples 1000000
     python benchmarks/dedup.py --photographs build/photographs
 
@@ -8,8 +9,10 @@ Random 64-bit hashes, a tenth of which are copies of others with up to `distance
 planted pair must be found, and all pairs of 200 random hashes must be those of brute force. The baseline compares all
 pairs in blocks of 2,048; beyond 200,000 hashes its time is reckoned from a part of the blocks.
 
-`--samples` times the whole stage on a run without pictures that has such hashes. `--photographs` tells how many copies
-of photographs, made in several ways, lie within some distances of their originals, and how many different photographs.
+`--reckon` does a part of the work for more of them, with bands so wide that their values are cut into ranges, and
+multiplies. `--samples` times the whole stage on a run without pictures that has such hashes. `--photographs` tells how
+many copies of photographs, made in several ways, lie within some distances of their originals, and how many different
+photographs; and how far captions are apart.
 """
 
 import argparse
@@ -96,6 +99,31 @@ def compare(sizes: list[int], distance: int) -> None:
         before = size, seconds
 
 
+def reckon(count: int, distance: int, ranges: int = 8) -> None:
+    """The time for many hashes, by that of some ranges of two wide bands."""
+    hashes = np.random.default_rng(0).integers(0, 2**64, count, dtype=np.uint64)
+    before = peak()
+    bands = hamming._bands(2, distance)
+    sorting = looking = found = 0.0
+    for band in bands:
+        began = time.process_time()
+        order, by_value, edges = hamming._sorted(hashes, band)
+        sorting += time.process_time() - began
+        some = np.random.default_rng(1).choice(band.ranges, ranges, replace=False).tolist()
+        began = time.process_time()
+        for i, j in hamming._looked_up(band, by_value, edges, some):
+            near = np.bitwise_count(by_value[i] ^ by_value[j]) <= distance
+            found += len(i) * band.ranges / ranges
+            np.sort(order[np.stack([i[near], j[near]], axis=1)], axis=1)
+        looking += (time.process_time() - began) * band.ranges / ranges
+        del order, by_value
+    look_ups = sum(band.look_ups for band in bands) / 2
+    print(f"{count:,} hashes, bands of {' and '.join(f'{b.width} bits within {b.radius}' for b in bands)}, each hash:")
+    print(f"  sorting {sorting / count * 1e6:.2f} µs, {look_ups:,.0f} look-ups {looking / count * 1e6:.1f} µs, that is")
+    print(f"  {looking / count / look_ups * 1e9:.2f} ns a look-up; {found / count:.1f} comparisons of what was found;")
+    print(f"  {(peak() - before) * 2**20 / count:.0f} bytes beside it. Together {(sorting + looking) / 3600:.2f} hours")
+
+
 def whole_stage(samples: int) -> None:
     hashes, _ = planted(samples, 6)
     with tempfile.TemporaryDirectory() as folder:
@@ -175,10 +203,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", type=int, default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--distance", type=int, default=6)
+    parser.add_argument("--reckon", type=int, help="reckon the time for so many hashes from a part")
     parser.add_argument("--samples", type=int, help="time the whole stage instead")
     parser.add_argument("--photographs", nargs="*", type=Path, help="compare photographs instead; further folders")
     given = parser.parse_args()
-    if given.samples:
+    if given.reckon:
+        reckon(given.reckon, given.distance)
+    elif given.samples:
         whole_stage(given.samples)
     elif given.photographs is not None:
         photographs(given.photographs)

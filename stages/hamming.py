@@ -8,7 +8,7 @@ Values are looked up in a table of a byte each, range by range of the band's val
 cache: most look-ups find nothing. It takes 40 bytes a hash beside the pairs. docs/scaling.md has its time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 from math import comb
@@ -118,13 +118,8 @@ def _compared(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
 
 def _indexed(hashes: np.ndarray, distance: int, bands: Sequence[_Band]) -> Iterator[np.ndarray]:
     for place, band in enumerate(bands):
-        values = band.values(hashes)
-        order = np.argsort(values)
-        values >>= band.within
-        edges = np.concatenate([[0], np.cumsum(np.bincount(values, minlength=band.ranges))])
-        del values
-        by_value = hashes[order]
-        for i, j in _looked_up(band, by_value, edges):
+        order, by_value, edges = _sorted(hashes, band)
+        for i, j in _looked_up(band, by_value, edges, range(band.ranges)):
             differing = by_value[i] ^ by_value[j]
             near = np.bitwise_count(differing) <= distance
             differing = differing[near]
@@ -134,13 +129,27 @@ def _indexed(hashes: np.ndarray, distance: int, bands: Sequence[_Band]) -> Itera
             yield np.sort(order[np.stack([i[near][new], j[near][new]], axis=1)], axis=1)
 
 
-def _looked_up(band: _Band, by_value: np.ndarray, edges: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The places of all pairs of hashes, sorted by their values in the band, whose values differ in few enough bits.
-    Range r of values stands from edges[r] to edges[r + 1]."""
+def _sorted(hashes: np.ndarray, band: _Band) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The order of hashes by their values in a band, the hashes in it, and where each range of values begins."""
+    values = band.values(hashes)
+    order = np.argsort(values)
+    values >>= band.within
+    edges = np.concatenate([[0], np.cumsum(np.bincount(values, minlength=band.ranges))])
+    del values
+    return order, hashes[order], edges
+
+
+def _looked_up(
+    band: _Band, by_value: np.ndarray, edges: np.ndarray, ranges: Iterable[int]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The places of all pairs of hashes, sorted by their values in the band, whose values differ in few enough bits and
+    of which one lies in some ranges, the other not before it. Range r stands from edges[r] to edges[r + 1]."""
     flips = band.flips()
     there = np.zeros(1 << band.within, bool)
     number = np.empty(1 << band.within, np.int32)  # of each value that is there
-    for here in np.flatnonzero(np.diff(edges)).tolist():
+    for here in ranges:
+        if edges[here] == edges[here + 1]:
+            continue
         values = _rest(band, by_value, edges, here)
         for high, lows in flips.items():
             other = here ^ high
