@@ -5,7 +5,7 @@ differ in few bits differ in even fewer within some band, so it is enough to loo
 that differ from it in that few bits, among all values of the band. What is found so is compared in full.
 
 Values are looked up in a table of a byte each, range by range of the band's values, so that the table stays in the
-cache: most look-ups find nothing. It takes 40 bytes a hash beside the pairs. docs/scaling.md has its time.
+cache: most look-ups find nothing. It takes 50 bytes a hash beside the pairs; docs/scaling.md has its time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,9 @@ class _Band:
 
     def values(self, hashes: np.ndarray) -> np.ndarray:
         """What each hash has in the band, int64 (n,)."""
-        return ((hashes >> np.uint64(self.shift)) & np.uint64((1 << self.width) - 1)).astype(np.int64)
+        found = hashes >> np.uint64(self.shift)
+        found &= np.uint64((1 << self.width) - 1)
+        return found.view(np.int64)
 
     @property
     def within(self) -> int:
@@ -92,20 +94,21 @@ def _plan(hashes: np.ndarray, distance: int) -> list[_Band] | None:
         if cost > cheapest:
             continue
         for band in bands:
-            often = _counts(band, hashes).astype(float)
-            cost += band.look_ups / 2 * float(often @ often) * _FOUND
+            cost += band.look_ups / 2 * _meetings(band, hashes) * _FOUND
         if cost < cheapest:
             best, cheapest = bands, cost
     return best
 
 
-def _counts(band: _Band, hashes: np.ndarray) -> np.ndarray:
-    """How many hashes have each value of a band that is there."""
+def _meetings(band: _Band, hashes: np.ndarray) -> int:
+    """How many pairs of hashes have the same value in a band, in both orders and each with itself."""
     values = band.values(hashes)
-    if band.width > 24:
-        return np.unique_counts(values).counts
-    counts = np.bincount(values)
-    return counts[counts > 0]
+    if band.width <= 24:
+        counts = np.bincount(values)
+    else:
+        values.sort()
+        counts = np.diff(np.flatnonzero(values[1:] != values[:-1]), prepend=-1, append=len(values) - 1)
+    return int(counts @ counts)
 
 
 def _compared(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
@@ -156,7 +159,7 @@ def _looked_up(
             if other < here or edges[other] == edges[other + 1]:
                 continue  # the two are compared from the other's side; or it is empty
             others = _rest(band, by_value, edges, other) if high else values
-            first = np.flatnonzero(np.diff(others, prepend=-1))
+            first = np.append(0, np.flatnonzero(others[1:] != others[:-1]) + 1)
             known = others[first]
             first = np.append(first, len(others)) + edges[other]
             there[known] = True
@@ -174,7 +177,9 @@ def _looked_up(
 
 def _rest(band: _Band, by_value: np.ndarray, edges: np.ndarray, number: int) -> np.ndarray:
     """The values of a range without the bits that they share, one for each hash."""
-    return band.values(by_value[edges[number] : edges[number + 1]]) & ((1 << band.within) - 1)
+    values = band.values(by_value[edges[number] : edges[number + 1]])
+    values &= (1 << band.within) - 1
+    return values
 
 
 def _pairs(i: np.ndarray, start: np.ndarray, end: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
