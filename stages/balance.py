@@ -107,9 +107,9 @@ class Balance:
                 raise ManifestError(f"balance.{where}: {catalog.first_line(error)}", remedy) from None
 
     def rows(self, db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
-        db.execute(f"create or replace temp view _kept as {self._kept(db)}")
         plain = not self.params.dimensions and self.params.concepts is None
         try:
+            db.execute(f"create or replace temp table _kept as {self._kept(db)}")
             return db.sql(self._once() if plain else self._balanced(db)).to_arrow_reader(1 << 16)
         except duckdb.Error as error:  # a cast, on the values at hand
             message = f"balance{self._culprit(db)}: {catalog.first_line(error)}"
