@@ -1,5 +1,8 @@
 """Where and in which precision to compute, decided when a run starts."""
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import torch
 
 from dataengine.errors import ManifestError
@@ -21,3 +24,19 @@ def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     if wanted == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast | nullcontext[None]:
+    """Matrix products and attention in `dtype`, from weights that stay fp32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can still be had on a device; None where that is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def train(path: Path, overrides: Sequence[str], console: Console) -> None:
     """Train as a configuration says, from its last checkpoint if there is one."""
     settings = load(path, overrides)
+    console.quiet = console.quiet or not _first_process()  # of several, one tells
     reporter = Reporter(Run(settings.out), console)
     _say(_train(settings, reporter), settings, reporter)
 
@@ -78,6 +79,12 @@ def _train(settings: "TrainConfig", reporter: Reporter) -> "TrainResult":
             shown = step.step
 
         return train(settings, show)
+
+
+def _first_process() -> bool:
+    from dataengine.trainer.distributed import first_process
+
+    return first_process()
 
 
 def _say(result: "TrainResult", settings: "TrainConfig", reporter: Reporter) -> None:

@@ -25,7 +25,7 @@ from dataengine.trainer.evaluate.prompts import Prompt
 from dataengine.trainer.patchify import Size
 from dataengine.trainer.pictures import fit
 from dataengine.trainer.sample import draw, load, trained_size
-from dataengine.trainer.text_to_image import TextToImage
+from dataengine.trainer.text_to_image import Condition, TextToImage
 
 _AT_ONCE = 16
 _SHOWN = 64  # pictures of the sheet
@@ -69,7 +69,7 @@ def evaluate(
     found = Evaluation(
         written.groups,
         written.ceiling,
-        held_out_loss(model, _batches(true, size), seed=seed) if true else None,
+        held_out_loss(model, _encoded(model, true, size), seed=seed) if true else None,
         _tokenizer(model, true, size) if true and config.model.image.kind != "pixels" else None,
     )
     how = {"on": str(on), "read": read, "steps": steps, "guidance": guidance, "seed": seed, "solver": solver}
@@ -82,6 +82,12 @@ def _batches(prompts: Sequence[Prompt], size: Size) -> Iterator[tuple[Tensor, li
         some = prompts[start : start + _AT_ONCE]
         pixels = np.stack([fit(decode_picture(prompt.picture or b""), size) for prompt in some])
         yield torch.from_numpy(pixels).permute(0, 3, 1, 2), [prompt.prompt for prompt in some], size
+
+
+@torch.no_grad()
+def _encoded(model: TextToImage, prompts: Sequence[Prompt], size: Size) -> Iterator[tuple[Tensor, Condition, Size]]:
+    for pixels, captions, _ in _batches(prompts, size):
+        yield model.tokens(pixels), model.encode(captions), size
 
 
 @torch.no_grad()

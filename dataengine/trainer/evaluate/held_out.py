@@ -5,7 +5,7 @@ Noise levels are the middles of equal parts of 0 to 1, each picture at each of t
 chance. The noise of a picture depends on its place alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dataengine.trainer.flow import flow_loss, noised
 from dataengine.trainer.patchify import Size
-from dataengine.trainer.text_to_image import TextToImage
+from dataengine.trainer.text_to_image import Condition, TextToImage
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,13 @@ class HeldOut:
 
 @torch.no_grad()
 def held_out_loss(
-    model: TextToImage, batches: Iterable[tuple[Tensor, Sequence[str], Size]], levels: int = 8, seed: int = 0
+    model: TextToImage, batches: Iterable[tuple[Tensor, Condition, Size]], levels: int = 8, seed: int = 0
 ) -> HeldOut:
-    """batches: pixels uint8 (B, 3, H, W), their captions, and their one size (height, width)."""
+    """batches: clean tokens (B, N, C), the condition of each, and their one size (height, width)."""
     sigmas = [(level + 0.5) / levels for level in range(levels)]
     sums = dict.fromkeys(sigmas, 0.0)
     pictures = 0
-    for pixels, captions, size in batches:
-        clean, condition = model.tokens(pixels), model.encode(list(captions))
+    for clean, condition, size in batches:
         noise = torch.stack([_noise(seed + pictures + place, clean[0]) for place in range(len(clean))]).to(clean.device)
         for sigma in sigmas:
             level = torch.full((len(clean),), sigma, device=clean.device)

@@ -35,8 +35,13 @@ def test_an_aspect_that_is_none_is_refused():
 
 
 def test_differences_name_what_decides_the_weights_and_pass_over_the_rest(tiny):
-    first = tiny().model_dump(mode="json")
-    moved = tiny(name="other", steps=99, out="elsewhere", log={"every": 7}).model_dump(mode="json")
-    assert differences(first, moved) == []
-    changed = tiny(seed=3, optimizer={"lr": 0.5}).model_dump(mode="json")
-    assert differences(first, changed) == ["optimizer.lr: 0.001 → 0.5", "seed: 0 → 3"]
+    moved = tiny(name="other", steps=99, out="elsewhere", log={"every": 7}, micro_batch=2, execution={"compile": True})
+    assert differences(tiny(), moved) == []
+    changed = tiny(seed=3, optimizer={"lr": 0.5})
+    assert differences(tiny(), changed) == ["optimizer.lr: 0.001 → 0.5", "seed: 0 → 3"]
+
+
+def test_a_batch_in_tokens_is_as_many_pictures_as_come_to_it_in_whole_lanes(tiny):
+    assert tiny(batch=6).pictures == 6
+    data = tiny().data.model_dump() | {"resolution": 16, "lanes": 4}  # 4 × 4 tokens of 4 × 4 pixels
+    assert [tiny(batch={"tokens": tokens}, data=data).pictures for tokens in (160, 64, 127, 10)] == [8, 4, 4, 4]

@@ -4,19 +4,20 @@ import signal
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
 
-from dataengine.errors import ManifestError
+from dataengine.errors import ManifestError, StageError
+from dataengine.trainer import checkpoint as checkpoints
 from dataengine.trainer.config import TrainConfig
 from dataengine.trainer.loop import train
 from dataengine.trainer.metrics import StepReport, read_metrics
 
-FILES = ("model.safetensors", "ema.safetensors", "optimizer.safetensors")
+KINDS = ("model", "ema", "optimizer")
 
 
 def losses(config: TrainConfig, **changes: object) -> list[float]:
@@ -32,11 +33,11 @@ def curve(out: str | Path) -> list[tuple[float, ...]]:
 
 
 def assert_equal_bit_for_bit(first: Path, second: Path) -> None:
-    for name in FILES:
-        one, other = load_file(first / name), load_file(second / name)
+    for kind in KINDS:
+        one, other = (checkpoints.read(path).weights(kind) for path in (first, second))
         assert one.keys() == other.keys()
         for key in one:
-            assert torch.equal(one[key], other[key]), f"{name}: {key}"
+            assert torch.equal(one[key], other[key]), f"{kind}: {key}"
 
 
 def test_the_same_seed_has_the_same_curve_to_the_last_bit_and_another_seed_another(tiny, tmp_path):
@@ -77,12 +78,12 @@ def test_sixty_steps_straight_equal_thirty_a_kill_and_thirty_more(tiny, tmp_path
 
 def test_a_finished_run_does_nothing_when_started_again(tiny):
     first = train(tiny())
-    stamps = {path: path.stat().st_mtime_ns for path in first.checkpoint.iterdir()}
+    stamps = {path: path.stat().st_mtime_ns for path in first.checkpoint.rglob("*")}
     before = curve(tiny().out)
     again = train(tiny(), lambda report: pytest.fail("a step was taken"))
     assert (again.step, again.resumed_from, again.checkpoint) == (6, 6, first.checkpoint)
     assert (again.first_loss, again.last_loss) == (first.first_loss, first.last_loss)
-    assert {path: path.stat().st_mtime_ns for path in first.checkpoint.iterdir()} == stamps
+    assert {path: path.stat().st_mtime_ns for path in first.checkpoint.rglob("*")} == stamps
     assert curve(tiny().out) == before
 
 
@@ -138,3 +139,49 @@ def test_samples_that_are_passed_over_are_counted_in_the_result(tiny, tmp_path, 
 def test_a_remote_folder_for_the_output_is_refused(tiny):
     with pytest.raises(ManifestError, match="not a local folder"):
         train(tiny(out="s3://bucket/train"))
+
+
+def test_the_best_checkpoint_by_a_held_out_loss_is_kept(tiny):
+    """A rate that is far too high after a while, so that the last checkpoint is not the best."""
+    held_out = {"data": tiny().data.model_dump() | {"phase": 640, "resolution": 16}, "batch": 3, "batches": 2}
+    curriculum = [{"name": "fine", "steps": 6}, {"name": "wild", "optimizer": {"lr": 3.0, "clip": 1e6}}]
+    config = tiny(
+        steps=14, held_out=held_out, curriculum=curriculum, checkpoint={"every": 2, "keep": 1}, schedule={"warmup": 0}
+    )
+    result = train(config)
+    folder = Path(config.out) / "checkpoints"
+    losses = {line["step"]: line["held_out_loss"] for line in read_metrics(Path(config.out) / "metrics.jsonl")}
+    assert sorted(losses) == [2, 4, 6, 8, 10, 12, 14]
+    best = checkpoints.best_of(folder)
+    assert best.step == min(losses, key=losses.get) < result.step
+    assert best.state[checkpoints.BEST] == losses[best.step]
+    assert sorted(p.name for p in folder.glob("step-*")) == [best.path.name, result.checkpoint.name]
+    assert checkpoints.read(folder / "best").step == best.step
+
+
+def test_a_step_that_memory_cannot_hold_is_told_with_what_to_change(tiny, monkeypatch):
+    def forward(*inputs: object) -> None:
+        torch.empty(2**60, dtype=torch.uint8)
+
+    monkeypatch.setattr("dataengine.trainer.mmdit.MMDiT.forward", forward)
+    with pytest.raises(
+        StageError, match=r"step 1: 4 pictures at once need more memory than cpu has\n  → .*micro_batch"
+    ):
+        train(tiny())
+
+
+def test_a_run_is_followed_by_tensorboard_where_asked_for_and_refused_where_it_is_missing(tiny):
+    config = tiny(log={"every": 2, "tensorboard": True}, sample={"prompts": ["a"], "every": 3, "steps": 1})
+    if find_spec("tensorboard") is None:
+        with pytest.raises(StageError, match="pip install tensorboard"):
+            train(config)
+        return
+    train(config)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(Path(config.out) / "tensorboard"))
+    board.Reload()
+    lines = read_metrics(Path(config.out) / "metrics.jsonl")
+    assert [event.step for event in board.Scalars("loss")] == [2, 4, 6]
+    assert [event.value for event in board.Scalars("loss")] == pytest.approx([line["loss"] for line in lines])
+    assert [event.step for event in board.Images("samples")] == [3, 6]

@@ -3,11 +3,11 @@ import torch
 from torch import nn
 
 from dataengine.trainer.optimizer import Muon, OptimizerConfig, is_hidden_matrix, newton_schulz, optimizers
-from dataengine.trainer.training import Training
+from dataengine.trainer.text_to_image import TextToImage
 
 
 def test_biases_and_norms_do_not_decay(tiny):
-    model = Training(tiny()).model
+    model = TextToImage(tiny().model)
     (adamw,) = optimizers(model, OptimizerConfig(weight_decay=0.1))
     decayed, kept = sorted(adamw.param_groups, key=lambda group: -group["weight_decay"])
     assert (decayed["weight_decay"], kept["weight_decay"]) == (0.1, 0.0)
@@ -16,14 +16,14 @@ def test_biases_and_norms_do_not_decay(tiny):
 
 
 def test_frozen_weights_are_left_out(tiny):
-    model = Training(tiny()).model
+    model = TextToImage(tiny().model)
     model.text.requires_grad_(False)
     held = {id(p) for each in optimizers(model, OptimizerConfig()) for g in each.param_groups for p in g["params"]}
     assert held == {id(p) for p in model.transformer.parameters()}
 
 
 def test_muon_takes_the_matrices_of_attention_and_mlps_and_adamw_the_rest(tiny):
-    model = Training(tiny()).model
+    model = TextToImage(tiny().model)
     muon, adamw = optimizers(model, OptimizerConfig(kind="muon"))
     names = {id(p): name for name, p in model.named_parameters()}
     hidden = {names[id(p)] for group in muon.param_groups for p in group["params"]}
