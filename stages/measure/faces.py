@@ -1,6 +1,6 @@
 """Faces: how many, how large, and whether they were made unrecognisable.
 
-Found by OpenCV's boosted cascade of Haar features (Viola and Jones 2001) for frontal faces: about 25 ms, whatever the
+Found by OpenCV's boosted cascade of Haar features (Viola and Jones 2001) for frontal faces: about 65 ms, whatever the
 size, after the picture was halved to less than 1,024 pixels. It misses profiles, faces smaller than a thirtieth of the
 picture's shorter side, and some that are turned or covered, and finds one on a coin, a statue or a drawing, now and
 then where there is none. For portraits that is enough; to count a crowd it is not.
